@@ -1,0 +1,143 @@
+package ctl
+
+import (
+	"time"
+
+	"ifagr/netutil/ether"
+)
+
+// StatusVersion is the version of the Status document; it changes only when a
+// field changes its meaning or disappears.
+const StatusVersion = 1
+
+// PortFlags are NetBSD's flags of an agr(4) port.
+type PortFlags uint32
+
+// Bits of PortFlags (struct agrportinfo of NetBSD's if_agrioctl.h).
+const (
+	PortCollecting   PortFlags = 1 << 0
+	PortDistributing PortFlags = 1 << 1
+)
+
+// PortInfo is one entry of the port list of SIOCGETAGR (struct agrportinfo).
+type PortInfo struct {
+	Name  string
+	Flags PortFlags
+}
+
+// LinkFlags are NetBSD's driver flags of an agr interface, which Linux has not.
+type LinkFlags uint16
+
+// Bits of LinkFlags, with the values of NetBSD's IFF_LINK0, IFF_LINK1 and
+// IFF_LINK2.
+const (
+	Link0 LinkFlags = 0x1000 // round robin
+	Link1 LinkFlags = 0x2000 // static: no LACP, no Marker
+	Link2 LinkFlags = 0x4000 // without meaning for agr(4)
+)
+
+// Status is everything agrd knows about one agr interface.
+type Status struct {
+	Version      int          `json:"version"` // StatusVersion
+	Name         string       `json:"name"`
+	Index        int          `json:"ifindex"`
+	MAC          ether.Addr   `json:"mac"`
+	Datapath     string       `json:"datapath"`      // "user" or "kernel"
+	DatapathWhy  string       `json:"datapath_why"`  // why it was chosen
+	RoundRobin   bool         `json:"round_robin"`   // link0
+	Static       bool         `json:"static"`        // link1
+	LinkFlags    LinkFlags    `json:"link_flags"`    // link0-2 as set
+	Strict       bool         `json:"strict"`        // no default partner
+	Passive      bool         `json:"passive"`       // LACP_Activity clear
+	ShortTimeout bool         `json:"short_timeout"` // asks for fast LACPDUs
+	Active       int          `json:"active"`        // id of the active aggregator, 0 = none
+	Speed        uint64       `json:"speed"`         // sum of the distributing ports, Mb/s
+	Aggregators  []Aggregator `json:"aggregators"`
+	Ports        []PortStatus `json:"ports"` // in the order of their agrport
+	Drops        uint64       `json:"drops"` // frames no port could be chosen for
+}
+
+// Aggregator is one LAG ID that at least one port has selected.
+type Aggregator struct {
+	ID         int    `json:"id"`
+	Active     bool   `json:"active"`
+	Individual bool   `json:"individual"`
+	Actor      LAGEnd `json:"actor"`
+	Partner    LAGEnd `json:"partner"`
+	Speed      uint64 `json:"speed"` // Mb/s that it has or could have
+}
+
+// LAGEnd is one half of a LAG ID.
+type LAGEnd struct {
+	SystemPriority uint16     `json:"system_priority"`
+	System         ether.Addr `json:"system"`
+	Key            uint16     `json:"key"`
+}
+
+// PortStatus is one port of an agr interface.
+type PortStatus struct {
+	Name         string     `json:"name"`
+	Index        int        `json:"ifindex"`
+	Number       uint16     `json:"number"` // LACP port number
+	Flags        PortFlags  `json:"flags"`
+	OwnMAC       ether.Addr `json:"own_mac"` // the address it had before
+	Up           bool       `json:"up"`      // administratively
+	Carrier      bool       `json:"carrier"`
+	Speed        uint64     `json:"speed"` // Mb/s, 0 = unknown
+	HalfDuplex   bool       `json:"half_duplex"`
+	Aggregator   int        `json:"aggregator"` // id, 0 = none
+	Selected     string     `json:"selected"`   // UNSELECTED, SELECTED, STANDBY
+	Receive      string     `json:"receive"`    // state of the receive machine
+	Mux          string     `json:"mux"`
+	Periodic     string     `json:"periodic"`
+	Loopback     bool       `json:"loopback"`
+	Actor        LACPEnd    `json:"actor"`
+	Partner      LACPEnd    `json:"partner"`
+	Reason       string     `json:"reason,omitempty"`        // why it does not distribute
+	ForeignAddrs []string   `json:"foreign_addrs,omitempty"` // addresses another tool added
+	Conflict     string     `json:"conflict,omitempty"`      // a setting another tool keeps changing
+	LastChange   time.Time  `json:"last_change,omitzero"`    // of the mux state
+	Conversation int        `json:"conversations"`           // how many of the 256 are sent here
+	Counters     Counters   `json:"counters"`
+}
+
+// LACPEnd is the Actor's or the Partner's operational information.
+type LACPEnd struct {
+	SystemPriority uint16     `json:"system_priority"`
+	System         ether.Addr `json:"system"`
+	Key            uint16     `json:"key"`
+	PortPriority   uint16     `json:"port_priority"`
+	Port           uint16     `json:"port"`
+	State          uint8      `json:"state"`
+}
+
+// Counters of one port. All count from the port's agrport on.
+type Counters struct {
+	LACPRx       uint64 `json:"lacp_rx"`
+	LACPTx       uint64 `json:"lacp_tx"`
+	LACPBad      uint64 `json:"lacp_bad"`
+	MarkerRx     uint64 `json:"marker_rx"`
+	MarkerTx     uint64 `json:"marker_tx"`
+	MarkerBad    uint64 `json:"marker_bad"`
+	UnknownRx    uint64 `json:"unknown_rx"` // other slow-protocol subtypes
+	RxFrames     uint64 `json:"rx_frames"`  // handed to agr0
+	RxBytes      uint64 `json:"rx_bytes"`
+	RxDropped    uint64 `json:"rx_dropped"` // port not collecting
+	TxFrames     uint64 `json:"tx_frames"`
+	TxBytes      uint64 `json:"tx_bytes"`
+	TxErrors     uint64 `json:"tx_errors"`
+	Flaps        uint64 `json:"flaps"` // carrier losses
+	StateChanges uint64 `json:"state_changes"`
+}
+
+// Transition is one event of the stream that `agrd monitor` shows.
+type Transition struct {
+	Seq     uint64    `json:"seq"`
+	Time    time.Time `json:"time"`
+	Agr     string    `json:"agr"`
+	Port    string    `json:"port,omitempty"`
+	Machine string    `json:"machine"` // receive, periodic, mux, selected, link, aggregator, agr
+	From    string    `json:"from"`
+	To      string    `json:"to"`
+	Reason  string    `json:"reason,omitempty"`
+}

@@ -1,0 +1,87 @@
+package datapath
+
+import (
+	"time"
+
+	"ifagr/agr/dist"
+	"ifagr/netutil/ether"
+)
+
+// Device is one agrN interface and the frames that it moves. Its methods are
+// called by one goroutine; the frames move on others.
+type Device interface {
+	// Name and Index are agrN's interface name and index.
+	Name() string
+	Index() int
+
+	// AddPort starts to serve a port. It neither collects nor distributes until
+	// Program says so. The port's own protocol stack sees no data frames from
+	// now on.
+	AddPort(p Port) error
+	// RemovePort undoes AddPort. It is not an error if the interface has gone.
+	RemovePort(number uint16) error
+
+	// Program replaces what every port does. It takes effect at once for ports
+	// that stop to collect or distribute; a conversation whose old port still
+	// lives moves when it has been idle for p.Idle.
+	Program(p Program) error
+
+	// SetCarrier switches agrN's carrier.
+	SetCarrier(on bool) error
+
+	// Stats reads the counters of the device and of its ports by port number.
+	Stats() Stats
+
+	// Close stops forwarding. With destroy, agrN is deleted as well; without, it
+	// stays, with its addresses and without carrier, for a successor.
+	Close(destroy bool) error
+}
+
+// Port is a physical port as a datapath sees it.
+type Port struct {
+	Number uint16 // LACP port number, 1..65535
+	Index  int    // interface index
+	Name   string
+	MAC    ether.Addr // the address it has as a port
+}
+
+// Program is the wanted state of a whole device.
+type Program struct {
+	// Ports lists every port that AddPort was called for.
+	Ports []PortState
+	// Table maps each conversation to the number of a distributing port, 0 to
+	// drop it.
+	Table dist.Table
+	// Hash is how conversations are told apart.
+	Hash dist.Hash
+	// RoundRobin sends successive frames on successive distributing ports
+	// (link0), in the order of Ports.
+	RoundRobin bool
+	// Idle is how long a conversation must have been silent before it may move
+	// away from a port that still works.
+	Idle time.Duration
+}
+
+// PortState is what one port may do.
+type PortState struct {
+	Number       uint16
+	Collecting   bool
+	Distributing bool
+	// Dead says that frames sent there are lost (no carrier, down, gone): its
+	// conversations move at once.
+	Dead bool
+}
+
+// Stats are the counters of a device.
+type Stats struct {
+	Drops uint64 // frames from agrN for which there was no port
+	Ports map[uint16]PortStats
+}
+
+// PortStats are the counters of one port.
+type PortStats struct {
+	RxFrames, RxBytes uint64 // delivered to agrN
+	RxDropped         uint64 // not collecting, or agrN did not take it
+	TxFrames, TxBytes uint64
+	TxErrors          uint64
+}
