@@ -3,7 +3,7 @@
 // PDUs (6.5.3). It knows frames and fields, and no state machine.
 //
 //	frame from a port -> Subtype -> ParseLACPDU | ParseMarker
-//	AppendLACPDU | AppendMarker -> frame to a port
+//	AppendLACPDU | AppendMarker | AppendMarkerReply -> frame to a port
 //
 // A receiver is liberal where the standard tells it to be: versions, TLV types
 // and reserved octets are never a reason to reject a frame. A sender is strict:

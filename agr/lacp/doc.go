@@ -1,0 +1,38 @@
+// Package lacp is the Link Aggregation Control Protocol (IEEE 802.1AX-2014 6.4)
+// as a value: no clock, no goroutine, no lock, no I/O. What happens goes in as
+// events with the time at which it happened; what is to be done comes out as data.
+//
+//	    AddPort LinkChange Received ...          timers due
+//	                | Step                        | Advance
+//	                v                             v
+//	receive machine --> mux --> selection --> one active aggregator
+//	       ^                                        |
+//	       +---- again, until nothing changes <-----+
+//	                |
+//	         periodic, transmit --> Ready: Send, Mux, Transitions
+//
+// The loop that drives it owns the clock:
+//
+//	for {
+//		r := sys.Ready()
+//		for _, t := range r.Send {
+//			write(t.Port, slow.AppendLACPDU(nil, mac(t.Port), t.PDU))
+//		}
+//		program(r.Mux)
+//		wait := forever
+//		if at, ok := sys.Deadline(); ok {
+//			wait = at - now()
+//		}
+//		select {
+//		case e := <-events:
+//			sys.Step(now(), e)
+//		case <-after(wait):
+//			sys.Advance(now())
+//		}
+//	}
+//
+// Each machine has a file: rx.go (6.4.12), ptx.go (6.4.13), select.go (6.4.14),
+// mux.go (6.4.15, independent control), tx.go (6.4.16). In each, one function
+// sets the state, and what the standard asks for stands above the case. Which of
+// several aggregators is agrN is in active.go.
+package lacp

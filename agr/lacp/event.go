@@ -1,0 +1,107 @@
+package lacp
+
+import "ifagr/agr/slow"
+
+// Event is something that happened: one of the types of this file.
+// An event that names a port that the System does not have changes nothing.
+type Event interface {
+	apply(*System)
+}
+
+// AddPort gives the System a port. A number that is 0 or in use changes nothing.
+type AddPort struct {
+	Number   uint16 // 1..65535, stable while the port is attached
+	Priority uint16
+	Name     string // for transitions
+	Link     Link
+}
+
+func (e AddPort) apply(s *System) {
+	if e.Number == 0 || s.left || s.port(e.Number) != nil {
+		return
+	}
+	p := &port{sys: s, number: e.Number, priority: e.Priority, name: e.Name, link: e.Link}
+	s.ports = append(s.ports, p)
+	p.begin("port added")
+}
+
+// RemovePort takes a port away.
+type RemovePort struct {
+	Number   uint16
+	Farewell bool // tell the partner, when the port has spoken LACP
+}
+
+func (e RemovePort) apply(s *System) {
+	p := s.port(e.Number)
+	if p == nil {
+		return
+	}
+	s.dismiss(p, e.Farewell, "port removed")
+	for i, q := range s.ports {
+		if q == p {
+			s.ports = append(s.ports[:i:i], s.ports[i+1:]...)
+		}
+	}
+}
+
+// LinkChange says what a port's link is like now. While the link is down speed
+// and duplex mean nothing: the port keeps the ones that it had, and with them
+// its key.
+type LinkChange struct {
+	Number uint16
+	Link   Link
+}
+
+func (e LinkChange) apply(s *System) {
+	p := s.port(e.Number)
+	if p == nil || s.left {
+		return
+	}
+	p.setLink(e.Link)
+}
+
+// Received is a LACPDU that came in on a port.
+type Received struct {
+	Number uint16
+	PDU    slow.LACPDU
+}
+
+func (e Received) apply(s *System) {
+	p := s.port(e.Number)
+	if p == nil || s.left || s.cfg.Static {
+		return
+	}
+	p.pdu, p.received = e.PDU, true
+}
+
+// Configure replaces the configuration.
+type Configure struct{ Config Config }
+
+func (e Configure) apply(s *System) {
+	if s.left {
+		return
+	}
+	old := s.cfg
+	s.cfg = e.Config
+	for _, p := range s.ports {
+		if old.Static != s.cfg.Static {
+			p.begin("static mode switched")
+			continue
+		}
+		p.updateActor("configuration changed")
+		p.reviseDefault()
+		p.ntt = true
+	}
+}
+
+// Leave says farewell on every port, as before the daemon stops while nothing
+// can forward without it. The ports stay unselected and silent: afterwards only
+// RemovePort has an effect.
+type Leave struct{}
+
+func (Leave) apply(s *System) {
+	for _, p := range s.ports {
+		s.dismiss(p, true, "system leaves")
+	}
+	s.left = true
+}

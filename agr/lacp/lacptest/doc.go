@@ -1,0 +1,13 @@
+// Package lacptest is a scripted network for tests of package lacp: systems,
+// the cables between their ports, and a virtual clock. The same script gives the
+// same run, to the octet.
+//
+//	Node --Ready--> frame --> Link (delay, loss, cut) --> frame --Received--> Node
+//	  ^                                                                        |
+//	  +------------- the Network's queue and the Nodes' Deadlines <------------+
+//
+// A test connects ports, lets time pass with Run or RunUntil, breaks things in
+// between, and looks at Status, at the Frames that were sent and at the Changes of
+// state. After each step the Network checks what must hold in every state, and
+// remembers the first violation for Err.
+package lacptest

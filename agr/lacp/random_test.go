@@ -1,0 +1,91 @@
+package lacp_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"ifagr/agr/lacp"
+	"ifagr/agr/slow"
+)
+
+// FuzzSystem feeds a System with whatever may happen to it, in any order. The
+// input is a seed, and how many events come.
+//
+// Whatever happens, what lacptest.Watch checks holds, and evaluation ends.
+func FuzzSystem(f *testing.F) {
+	for seed := range uint64(20) {
+		f.Add(seed, uint16(300))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, events uint16) {
+		r := &rambler{bench: newBench(t, lacp.Config{}), rand: rand.New(rand.NewPCG(seed, 1))}
+		for range events % 2000 {
+			e := r.event()
+			r.step(e)
+			r.check(e)
+			r.wait(time.Duration(r.rand.ExpFloat64() * float64(time.Second)))
+			r.check(nil)
+		}
+	})
+}
+
+// rambler is a bench with a random life.
+type rambler struct {
+	*bench
+	rand *rand.Rand
+}
+
+// event makes up something that may happen.
+func (r *rambler) event() lacp.Event {
+	number := uint16(r.rand.IntN(5))
+	switch n := r.rand.IntN(100); {
+	case n < 15:
+		return lacp.AddPort{Number: number, Link: r.link()}
+	case n < 20:
+		return lacp.RemovePort{Number: number, Farewell: n%2 == 0}
+	case n < 35:
+		return lacp.LinkChange{Number: number, Link: r.link()}
+	case n < 38:
+		return lacp.Configure{Config: lacp.Config{
+			System: ownSystem, Passive: r.one(3), ShortTimeout: r.one(2), Strict: r.one(2),
+			Static: r.one(4), KeyBase: uint16(r.rand.IntN(2)), Key: uint16(r.rand.IntN(2)),
+		}}
+	default:
+		return lacp.Received{Number: number, PDU: r.lacpdu(number)}
+	}
+}
+
+func (r *rambler) one(in int) bool { return r.rand.IntN(in) == 0 }
+
+func (r *rambler) link() lacp.Link {
+	return lacp.Link{Up: !r.one(4), Speed: uint64(r.rand.IntN(3)) * 500, HalfDuplex: r.one(8)}
+}
+
+// lacpdu is mostly what a partner would say, and sometimes anything.
+func (r *rambler) lacpdu(number uint16) slow.LACPDU {
+	partners := []slow.System{farSystem, farSystem, otherSystem, ownSystem, {}}
+	p := slow.LACPDU{Actor: slow.PortInfo{
+		System: partners[r.rand.IntN(len(partners))], Key: uint16(r.rand.IntN(2)),
+		Port: uint16(r.rand.IntN(5)), State: willing,
+	}}
+	for _, s := range r.sys.Status().Ports {
+		if s.Number == number {
+			p.Partner = s.Actor
+		}
+	}
+	if r.one(4) {
+		p.Actor.State = slow.State(r.rand.IntN(256))
+		p.Partner.State = slow.State(r.rand.IntN(256))
+	}
+	return p
+}
+
+// check fails if something holds that never may.
+func (r *rambler) check(e lacp.Event) {
+	if gone, ok := e.(lacp.RemovePort); ok {
+		r.watch.Forget(gone.Number)
+	}
+	if r.err != nil {
+		r.t.Fatalf("after %+v: %v", e, r.err)
+	}
+}

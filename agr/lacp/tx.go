@@ -1,0 +1,54 @@
+package lacp
+
+import "ifagr/agr/slow"
+
+// The transmit machine, IEEE 802.1AX-2014 6.4.16.
+
+// transmit sends a LACPDU when there is need to. In NO_PERIODIC there never is.
+// A LACPDU that the limit holds back is built when it is sent, so it carries the
+// newest state.
+func (p *port) transmit() {
+	if p.periodic == noPeriodic {
+		p.ntt = false
+	}
+	if !p.ntt || p.window.next() > p.sys.now {
+		return
+	}
+	p.window.add(p.sys.now)
+	p.send(false)
+}
+
+// send hands a LACPDU with the port's present state to the driver.
+func (p *port) send(farewell bool) {
+	p.ntt = false
+	p.sent++
+	p.sys.out.Send = append(p.sys.out.Send, Transmit{
+		Port:     p.number,
+		PDU:      slow.LACPDU{Version: 1, Actor: p.actor, Partner: p.partner},
+		Farewell: farewell,
+	})
+}
+
+// window remembers when the last LACPDUs were sent, the oldest first.
+type window struct {
+	sent  [TransmitLimit]Instant
+	count int
+}
+
+// next is the earliest instant at which another LACPDU keeps to the limit: not
+// more than TransmitLimit in any half-open window (t - TransmitWindow, t].
+func (w *window) next() Instant {
+	if w.count < TransmitLimit {
+		return 0
+	}
+	return w.sent[0].Add(TransmitWindow)
+}
+
+func (w *window) add(now Instant) {
+	if w.count == TransmitLimit {
+		copy(w.sent[:], w.sent[1:])
+		w.count--
+	}
+	w.sent[w.count] = now
+	w.count++
+}
