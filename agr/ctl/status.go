@@ -43,7 +43,7 @@ type Status struct {
 	Index        int          `json:"ifindex"`
 	MAC          ether.Addr   `json:"mac"`
 	Datapath     string       `json:"datapath"`      // "user" or "kernel"
-	DatapathWhy  string       `json:"datapath_why"`  // why it was chosen
+	Shield       string       `json:"shield"`        // what keeps data frames from the ports' own stacks
 	RoundRobin   bool         `json:"round_robin"`   // link0
 	Static       bool         `json:"static"`        // link1
 	LinkFlags    LinkFlags    `json:"link_flags"`    // link0-2 as set

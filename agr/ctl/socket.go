@@ -1,0 +1,63 @@
+package ctl
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// RunDir is where agrd keeps its sockets and its state.
+const RunDir = "/run/agrd"
+
+// SharedSocket is where a daemon that systemd started listens as well. A client
+// that falls back to it believes a reply only when it comes from its own
+// network namespace.
+const SharedSocket = RunDir + "/agrd.sock"
+
+// SocketEnv names the environment variable that overrides the socket's path.
+const SocketEnv = "AGRD_SOCKET"
+
+// SocketPath is the socket of the daemon of the network namespace with that
+// cookie. A cookie, unlike an inode number, is never used again.
+func SocketPath(dir string, cookie uint64) string {
+	return filepath.Join(dir, strconv.FormatUint(cookie, 10)+".sock")
+}
+
+// NetnsCookie is the cookie of the calling thread's network namespace
+// (SO_NETNS_COOKIE, socket(7)).
+func NetnsCookie() (uint64, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("ctl: network namespace: socket: %w", err)
+	}
+	defer unix.Close(fd)
+	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	if err != nil {
+		return 0, fmt.Errorf("ctl: network namespace: SO_NETNS_COOKIE: %w", err)
+	}
+	return cookie, nil
+}
+
+// errTruncated says that a message was longer than MaxMessage.
+var errTruncated = fmt.Errorf("ctl: message longer than %d octets: %w", MaxMessage, ErrMessage)
+
+// errClosed says that the other end has closed the connection.
+var errClosed = errors.New("ctl: connection closed")
+
+// receive reads one message into buf, which must have room for MaxMessage.
+func receive(c *net.UnixConn, buf []byte) ([]byte, error) {
+	n, _, flags, _, err := c.ReadMsgUnix(buf, nil)
+	switch {
+	case err != nil:
+		return nil, err
+	case flags&unix.MSG_TRUNC != 0:
+		return nil, errTruncated
+	case n == 0:
+		return nil, errClosed
+	}
+	return buf[:n], nil
+}

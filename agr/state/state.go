@@ -1,0 +1,173 @@
+package state
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/google/renameio/v2"
+
+	"ifagr/netutil/ether"
+)
+
+// Version is the version of the file's format.
+const Version = 1
+
+// bootIDPath is where Linux says which boot this is (random(4)).
+const bootIDPath = "/proc/sys/kernel/random/boot_id"
+
+// Errors that Load tells apart. Each means that nothing is known.
+var (
+	ErrForeign = errors.New("written in another boot or network namespace")
+	ErrCorrupt = errors.New("corrupt")
+)
+
+// File is the whole state of a daemon.
+type File struct {
+	Version int    `json:"version"`
+	BootID  string `json:"boot_id"`
+	Netns   uint64 `json:"netns"` // SO_NETNS_COOKIE
+	Agrs    []Agr  `json:"agrs"`
+}
+
+// Agr is one agr interface.
+type Agr struct {
+	Name      string     `json:"name"`
+	Index     int        `json:"ifindex"`
+	LinkFlags uint16     `json:"link_flags"` // link0-2
+	System    ether.Addr `json:"system"`     // LACP system id, zero without ports
+	Seed      uint32     `json:"seed"`       // of the distribution hash
+	Ports     []Port     `json:"ports"`      // in the order of their agrport
+}
+
+// Port is one port and what it was before.
+type Port struct {
+	Name   string `json:"name"`
+	Index  int    `json:"ifindex"`
+	Number uint16 `json:"number"` // LACP port number
+	Undo   Undo   `json:"undo"`
+}
+
+// Undo is what a port gets back when it leaves.
+type Undo struct {
+	MAC         ether.Addr `json:"mac"`
+	MTU         int        `json:"mtu"`
+	AddrGenMode uint8      `json:"addr_gen_mode"` // rtnl.AddrGenMode; 0 where the kernel has no IPv6
+}
+
+// envelope carries a checksum of the exact octets of the body.
+type envelope struct {
+	CRC32 uint32          `json:"crc32"`
+	State json.RawMessage `json:"state"`
+}
+
+// Path is the state file of the network namespace with that cookie.
+func Path(dir string, cookie uint64) string {
+	return filepath.Join(dir, strconv.FormatUint(cookie, 10)+".json")
+}
+
+// BootID reads the identity of the running boot.
+func BootID() (string, error) {
+	b, err := os.ReadFile(bootIDPath)
+	if err != nil {
+		return "", fmt.Errorf("state: boot id: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// Load reads the file at path. Without a file it returns an empty state and no
+// error. A file of another boot or namespace gives ErrForeign; one that is
+// damaged or of another version gives ErrCorrupt and is renamed to path+".bad"
+// by SetAside, not here.
+func Load(path, bootID string, netns uint64) (File, error) {
+	fresh := File{Version: Version, BootID: bootID, Netns: netns}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fresh, nil
+	}
+	if err != nil {
+		return fresh, fmt.Errorf("state: load: %w", err)
+	}
+	f, err := decode(b)
+	if err != nil {
+		return fresh, fmt.Errorf("state: load %s: %w", path, err)
+	}
+	if f.BootID != bootID || f.Netns != netns {
+		return fresh, fmt.Errorf("state: load %s: %w", path, ErrForeign)
+	}
+	return f, nil
+}
+
+func decode(b []byte) (File, error) {
+	var e envelope
+	if err := json.Unmarshal(b, &e); err != nil {
+		return File{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if sum := crc32.ChecksumIEEE(e.State); sum != e.CRC32 {
+		return File{}, fmt.Errorf("%w: checksum %#x, file says %#x", ErrCorrupt, sum, e.CRC32)
+	}
+	var f File
+	if err := json.Unmarshal(e.State, &f); err != nil {
+		return File{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if f.Version != Version {
+		return File{}, fmt.Errorf("%w: version %d, this program writes %d", ErrCorrupt, f.Version, Version)
+	}
+	return f, nil
+}
+
+// Save replaces the file at path atomically: a reader, or a successor after a
+// crash, finds the old state or the new one, whole.
+func Save(path string, f File) error {
+	f.Version = Version
+	body, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("state: save: %w", err)
+	}
+	b, err := json.Marshal(envelope{CRC32: crc32.ChecksumIEEE(body), State: body})
+	if err != nil {
+		return fmt.Errorf("state: save: %w", err)
+	}
+	if err := renameio.WriteFile(path, append(bytes.TrimSpace(b), '\n'), 0o644); err != nil {
+		return fmt.Errorf("state: save: %w", err)
+	}
+	return nil
+}
+
+// Remove deletes the file; it is not an error if there is none.
+func Remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("state: remove: %w", err)
+	}
+	return nil
+}
+
+// SetAside renames a file that Load could not read, so that a person can look
+// at it, and returns its new path.
+func SetAside(path string) (string, error) {
+	bad := path + ".bad"
+	if err := os.Rename(path, bad); err != nil {
+		return "", fmt.Errorf("state: set aside: %w", err)
+	}
+	return bad, nil
+}
+
+// Owner names the agr interface that the interface with that index and name is
+// a port of, "" if it is none's.
+func (f File) Owner(index int, name string) string {
+	for _, a := range f.Agrs {
+		for _, p := range a.Ports {
+			if p.Index == index || index == 0 && p.Name == name {
+				return a.Name
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,126 @@
+package state
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ifagr/netutil/ether"
+)
+
+func example() File {
+	return File{
+		Version: Version, BootID: "boot-a", Netns: 7,
+		Agrs: []Agr{{
+			Name: "agr0", Index: 9, LinkFlags: 0x1000, System: ether.Addr{2, 0, 0, 0, 0, 1}, Seed: 42,
+			Ports: []Port{
+				{Name: "re0", Index: 3, Number: 1, Undo: Undo{MAC: ether.Addr{2, 0, 0, 0, 0, 1}, MTU: 1500, AddrGenMode: 1}},
+				{Name: "re1", Index: 4, Number: 2, Undo: Undo{MAC: ether.Addr{2, 0, 0, 0, 0, 2}, MTU: 9000}},
+			},
+		}},
+	}
+}
+
+func TestSaveLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "7.json")
+	want := example()
+	if err := Save(path, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(path, "boot-a", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("round trip (-want +got):\n%s", d)
+	}
+	if err := Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := Remove(path); err != nil {
+		t.Errorf("removing what is not there: %v", err)
+	}
+}
+
+func TestLoadWithoutFile(t *testing.T) {
+	got, err := Load(filepath.Join(t.TempDir(), "7.json"), "boot-a", 7)
+	want := File{Version: Version, BootID: "boot-a", Netns: 7}
+	if d := cmp.Diff(want, got); err != nil || d != "" {
+		t.Errorf("err %v (-want +got):\n%s", err, d)
+	}
+}
+
+// What cannot be believed gives an empty state and says why.
+func TestLoadDoesNotBelieve(t *testing.T) {
+	tests := []struct {
+		name, boot string
+		netns      uint64
+		damage     func(string) string
+		want       error
+	}{
+		{"another boot", "boot-b", 7, nil, ErrForeign},
+		{"another namespace", "boot-a", 8, nil, ErrForeign},
+		{"cut short", "boot-a", 7, func(s string) string { return s[:len(s)/2] }, ErrCorrupt},
+		{"one octet changed", "boot-a", 7, func(s string) string { return strings.Replace(s, "re1", "re2", 1) }, ErrCorrupt},
+		{"empty", "boot-a", 7, func(string) string { return "" }, ErrCorrupt},
+		{"something else", "boot-a", 7, func(string) string { return "{}" }, ErrCorrupt},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "7.json")
+			if err := Save(path, example()); err != nil {
+				t.Fatal(err)
+			}
+			if tt.damage != nil {
+				b, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(tt.damage(string(b))), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := Load(path, tt.boot, tt.netns)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("err = %v, want %v", err, tt.want)
+			}
+			if len(got.Agrs) != 0 {
+				t.Errorf("believed %+v", got.Agrs)
+			}
+		})
+	}
+}
+
+func TestForeignVersionIsCorrupt(t *testing.T) {
+	b := []byte(`{"crc32":0,"state":{"version":99}}`)
+	if _, err := decode(b); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("err = %v, want ErrCorrupt", err)
+	}
+}
+
+func TestOwner(t *testing.T) {
+	f := example()
+	for _, tt := range []struct {
+		index int
+		name  string
+		want  string
+	}{{3, "re0", "agr0"}, {4, "renamed", "agr0"}, {5, "re0", ""}, {0, "re1", "agr0"}, {0, "re9", ""}} {
+		if got := f.Owner(tt.index, tt.name); got != tt.want {
+			t.Errorf("Owner(%d, %q) = %q, want %q", tt.index, tt.name, got, tt.want)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"crc32":0,"state":{"version":1}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := decode(b)
+		if err == nil && s.Version != Version {
+			t.Errorf("accepted version %d", s.Version)
+		}
+	})
+}
