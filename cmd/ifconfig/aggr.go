@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ifagr/agr/ctl"
+	"ifagr/agr/state"
+	"ifagr/ifcfg"
+	"ifagr/netutil/ether"
+)
+
+// dialTimeout bounds the connection to a daemon that does not accept.
+const dialTimeout = 5 * time.Second
+
+// aggr is agrd as ifcfg sees it, over the control socket. The zero value
+// connects when it is first needed.
+type aggr struct {
+	client *ctl.Client
+}
+
+var _ ifcfg.Aggr = (*aggr)(nil)
+
+func newAggr() ifcfg.Aggr { return &aggr{} }
+
+// connect connects to the daemon, once.
+func (a *aggr) connect() (*ctl.Client, error) {
+	if a.client != nil {
+		return a.client, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	c, err := ctl.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.client = c
+	return c, nil
+}
+
+// call makes one request. A daemon that is not there, or goes away meanwhile, is
+// ENXIO.
+func (a *aggr) call(f func(*ctl.Client) error) error {
+	c, err := a.connect()
+	if err == nil {
+		err = f(c)
+	}
+	if ctl.IsGone(err) {
+		a.drop()
+		return &ctl.RequestError{Errno: ctl.ENXIO, Detail: "agrd does not answer: " + err.Error()}
+	}
+	return err
+}
+
+func (a *aggr) drop() {
+	if a.client != nil {
+		a.client.Close()
+		a.client = nil
+	}
+}
+
+// createTries is how often a create meets a daemon that is just ending before
+// it gives up.
+const createTries = 3
+
+// Create makes an agr interface, and starts the daemon when there is none.
+func (a *aggr) Create(name string) error {
+	var err error
+	for range createTries {
+		if _, dialErr := a.connect(); dialErr != nil {
+			if err := startDaemon(a.connect); err != nil {
+				return err
+			}
+		}
+		err = a.call(func(c *ctl.Client) error { return c.Create(name) })
+		if !errors.Is(err, ctl.EAGAIN) && !errors.Is(err, ctl.ENXIO) {
+			return err
+		}
+		a.drop()
+	}
+	return err
+}
+
+// Destroy removes an agr interface.
+func (a *aggr) Destroy(name string) error {
+	return a.call(func(c *ctl.Client) error { return c.Destroy(name) })
+}
+
+// SetPort adds or removes a port.
+func (a *aggr) SetPort(name, port string, add bool) error {
+	cmd := ctl.RemovePort
+	if add {
+		cmd = ctl.AddPort
+	}
+	return a.call(func(c *ctl.Client) error { return c.SetPort(name, port, cmd) })
+}
+
+// SetFlags sets and clears some of link0 to link2.
+func (a *aggr) SetFlags(name string, set, clear ctl.LinkFlags) error {
+	return a.call(func(c *ctl.Client) error { return c.SetFlags(name, set, clear) })
+}
+
+// SetMTU sets the MTU of an agr interface and of its ports.
+func (a *aggr) SetMTU(name string, mtu int) error {
+	if mtu != int(int32(mtu)) {
+		return ctl.EINVAL
+	}
+	return a.call(func(c *ctl.Client) error { return c.SetMTU(name, int32(mtu)) })
+}
+
+// SetAddr makes addr the active address of an agr interface.
+func (a *aggr) SetAddr(name string, addr ether.Addr) error {
+	return a.call(func(c *ctl.Client) error { return c.SetAddr(name, addr) })
+}
+
+// Ports lists the ports of an agr interface.
+func (a *aggr) Ports(name string) (ports []ctl.PortInfo, err error) {
+	err = a.call(func(c *ctl.Client) error { ports, err = c.Ports(name); return err })
+	return ports, err
+}
+
+// Flags reads link0 to link2.
+func (a *aggr) Flags(name string) (flags ctl.LinkFlags, err error) {
+	err = a.call(func(c *ctl.Client) error { flags, err = c.Flags(name); return err })
+	return flags, err
+}
+
+// Status reads everything about an agr interface.
+func (a *aggr) Status(name string) (st *ctl.Status, err error) {
+	err = a.call(func(c *ctl.Client) error { st, err = c.Status(name); return err })
+	return st, err
+}
+
+// Owner names the agr interface that ifname is a port of. Where the daemon is
+// gone, what it has left in its state file counts (design D3).
+func (a *aggr) Owner(ifname string) (owner string, err error) {
+	err = a.call(func(c *ctl.Client) error { owner, err = c.Owner(ifname); return err })
+	if errors.Is(err, ctl.ENXIO) {
+		return ownerOnFile(ifname), nil
+	}
+	return owner, err
+}
+
+// ownerOnFile reads the owner of a port from the state file of this namespace.
+// What cannot be read or believed says nothing.
+func ownerOnFile(ifname string) string {
+	cookie, err := ctl.NetnsCookie()
+	if err != nil {
+		return ""
+	}
+	boot, err := state.BootID()
+	if err != nil {
+		return ""
+	}
+	f, err := state.Load(state.Path(ctl.RunDir, cookie), boot, cookie)
+	if err != nil {
+		return ""
+	}
+	return f.Owner(0, ifname)
+}

@@ -1,0 +1,193 @@
+package ifcfg
+
+import (
+	"errors"
+	"fmt"
+
+	"ifagr/agr/ctl"
+)
+
+// agrFeature brings the words of agr(4), and prints the ports.
+func agrFeature() feature {
+	return feature{
+		usage:  []string{"[ agrport i ] [ -agrport i ]"},
+		words:  agrWords,
+		status: map[section]func(*printer) error{secAgr: printAgr},
+	}
+}
+
+func agrWords(v *vocabulary) {
+	for text, add := range map[string]bool{"agrport": true, "-agrport": false} {
+		v.arg(text, rule{}, &iface{Max: maxIfaceName, Next: v.items, Emit: func(a args) step {
+			return func(s *sentence) { s.add(&SetPort{Port: a.String(0), Add: add}) }
+		}})
+	}
+}
+
+// SetPort adds a port to the line's agr interface, or removes it.
+type SetPort struct {
+	Port string
+	Add  bool
+}
+
+// Stage implements Op.
+func (*SetPort) Stage() Stage { return StageNow }
+
+// apply looks at the interface's name before anything else, as NetBSD does.
+func (p *SetPort) apply(c *change) error {
+	if !agrName(c.name) {
+		return errNotAgr
+	}
+	port := p.Port[:min(len(p.Port), maxUsableIfName)]
+	if l, err := c.Kernel.Link(port); err == nil {
+		port = l.Name // agrd knows an interface by one name
+	}
+	keeps := ""
+	if !p.Add {
+		keeps = c.keepsAddrOf(port)
+	}
+	err := c.Aggr.SetPort(c.name, port, p.Add)
+	if err == nil {
+		if keeps != "" {
+			c.hint("%s", keeps)
+		}
+		return nil
+	}
+	if p.Add && errors.Is(err, ctl.EBUSY) {
+		c.explainBusy(port)
+	}
+	return failed("SIOCSETAGR", err)
+}
+
+// keepsAddrOf is advice for the time after a port has left whose own address
+// the aggregate goes on using, so that two interfaces on one network may have
+// it (design D10); "" when there is nothing to say.
+func (c *change) keepsAddrOf(port string) string {
+	if c.Hint == nil {
+		return ""
+	}
+	st, err := c.Aggr.Status(c.name)
+	if err != nil {
+		return ""
+	}
+	if ps := portOf(st, port); ps == nil || len(st.Ports) < 2 || ps.OwnMAC != st.MAC {
+		return ""
+	}
+	return fmt.Sprintf("%s keeps the address %s of %s; give it another one with: ifconfig %s link ADDRESS active",
+		c.name, st.MAC, port, c.name)
+}
+
+// explainBusy gives advice about a port that was refused: it has addresses, or
+// is a port already.
+func (c *change) explainBusy(port string) {
+	if c.Hint == nil {
+		return
+	}
+	if owner, err := c.Aggr.Owner(port); err == nil && owner != "" {
+		c.hint("%s is a port of %s; remove it with: ifconfig %s -agrport %s", port, owner, owner, port)
+		return
+	}
+	l, err := c.Kernel.Link(port)
+	if err != nil {
+		return
+	}
+	all, err := c.Kernel.Addrs(l.Index)
+	if err != nil {
+		return
+	}
+	for _, a := range all[l.Index] {
+		af := "inet"
+		if a.IP.Is6() {
+			af = "inet6"
+		}
+		shown := a.IP
+		if a.IP.Is6() && a.IP.IsLinkLocalUnicast() {
+			shown = a.IP.WithZone(port)
+		}
+		c.hint("%s has %s %s; remove it with: ifconfig %s %s %s delete", port, af, shown, port, af, a.IP)
+	}
+}
+
+// printAgr prints the ports, and with -v what agrd knows about them.
+func printAgr(p *printer) error {
+	if !isAgr(p.link.Name) || p.noAgrd {
+		return nil
+	}
+	var st *ctl.Status
+	if p.s.Options.Verbose {
+		var err error
+		if st, err = p.s.Aggr.Status(p.link.Name); err != nil {
+			p.s.Warn(failed("SIOCGETAGR", err))
+		}
+	}
+	for _, port := range p.ports {
+		p.printf("\tagrport: %s, flags=%s\n", port.Name, p.s.Style.bits(uint64(port.Flags), agrPortNames()))
+		if ps := portOf(st, port.Name); ps != nil {
+			p.agrPort(ps)
+		}
+	}
+	if st != nil {
+		p.agrWhole(st)
+	}
+	return nil
+}
+
+func portOf(st *ctl.Status, name string) *ctl.PortStatus {
+	if st == nil {
+		return nil
+	}
+	for i := range st.Ports {
+		if st.Ports[i].Name == name {
+			return &st.Ports[i]
+		}
+	}
+	return nil
+}
+
+// agrPort prints the states of a port in the layout of NetBSD's lagg(4), and
+// what keeps it from distributing.
+func (p *printer) agrPort(ps *ctl.PortStatus) {
+	state := func(v uint8) string { return p.s.Style.bits(uint64(v), lacpStateNames()) }
+	line := func(format string, a ...any) { p.printf("\t\t\t"+format+"\n", a...) }
+	line("actor: state=%s", state(ps.Actor.State))
+	line("actor: port=%04X prio=%04X key=%04X", ps.Actor.Port, ps.Actor.PortPriority, ps.Actor.Key)
+	line("partner=%s", lagID(ps.Partner.SystemPriority, ps.Partner.System, ps.Partner.Key))
+	line("partner: port=%04X prio=%04X state=%s", ps.Partner.Port, ps.Partner.PortPriority, state(ps.Partner.State))
+	line("receive=%s periodic=%s mux=%s selected=%s aggregator=%d",
+		ps.Receive, ps.Periodic, ps.Mux, ps.Selected, ps.Aggregator)
+	if ps.Flags&ctl.PortDistributing == 0 && ps.Reason != "" {
+		line("reason: %s", ps.Reason)
+	}
+	for _, a := range ps.ForeignAddrs {
+		line("foreign address: %s", a)
+	}
+	if ps.Conflict != "" {
+		line("conflict: %s", ps.Conflict)
+	}
+	if ps.Loopback {
+		line("loopback: its partner is this system")
+	}
+}
+
+// agrWhole prints what concerns the aggregate as a whole.
+func (p *printer) agrWhole(st *ctl.Status) {
+	p.printf("\tdatapath: %s", st.Datapath)
+	if st.Shield != "" {
+		p.printf(", ports shielded by %s", st.Shield)
+	}
+	p.printf("\n")
+	for _, a := range st.Aggregators {
+		if !a.Active {
+			continue
+		}
+		p.printf("\taggregator: %d, %d Mb/s\n", a.ID, st.Speed)
+		p.printf("\t\tactor=%s\n", lagID(a.Actor.SystemPriority, a.Actor.System, a.Actor.Key))
+		p.printf("\t\tpartner=%s\n", lagID(a.Partner.SystemPriority, a.Partner.System, a.Partner.Key))
+	}
+}
+
+// lagID is a system and its key as lagg(4) writes them.
+func lagID(priority uint16, system [6]byte, key uint16) string {
+	return fmt.Sprintf("[%04X,%02X-%02X-%02X-%02X-%02X-%02X,%04X]",
+		priority, system[0], system[1], system[2], system[3], system[4], system[5], key)
+}
