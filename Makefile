@@ -1,0 +1,82 @@
+# ifagr: NetBSD's ifconfig(8) and agr(4) for Linux. "make help" lists what there is.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+PKG     ?= ./...
+RACE    ?=
+ARGS    ?=
+
+# Both binaries lie beside each other, because ifconfig starts the agrd that it
+# finds there, and in no directory that is in anybody's PATH, because Linux has
+# an ifconfig of its own. The manual page of ours is where man(1) looks for it
+# once $(LIBEXEC) is in PATH.
+LIBEXEC = $(PREFIX)/libexec/ifagr
+SBIN    = $(PREFIX)/sbin
+MAN     = $(PREFIX)/share/man
+
+# sudo's PATH has no /usr/local/go/bin.
+export PATH := $(PATH):/usr/local/go/bin
+# No stamp of the version control system: git refuses to read a clone that
+# belongs to somebody else, as under sudo.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+# No cgo: static binaries.
+GO = CGO_ENABLED=0 go
+
+.PHONY: all build demo test bench-user lint ci install uninstall clean help have-go need-root
+.NOTPARALLEL:
+
+all: build
+
+build: have-go
+	$(GO) build -trimpath -o bin/ ./cmd/ifconfig ./cmd/agrd
+
+demo: need-root build
+	bin/agrd demo
+
+test: need-root build
+	@.ci/packages test $(if $(RACE),race)
+	@$(GO) -C tools build -o ../bin/tools/ ./testsum
+	CGO_ENABLED=$(if $(RACE),1,0) bin/tools/testsum $(if $(RACE),-race) -count=1 -timeout=10m $(ARGS) $(PKG)
+
+bench-user: need-root have-go
+	$(GO) run ./bench/user
+
+lint:
+	@.ci/run format vet staticcheck tidy manuals scripts
+
+ci: need-root
+	@.ci/run
+
+install: build
+	install -d $(DESTDIR)$(LIBEXEC)/man/man8 $(DESTDIR)$(SBIN) $(DESTDIR)$(MAN)/man4 $(DESTDIR)$(MAN)/man8
+	install -m 755 bin/ifconfig bin/agrd $(DESTDIR)$(LIBEXEC)/
+	ln -sf ../libexec/ifagr/agrd $(DESTDIR)$(SBIN)/agrd
+	install -m 644 man/agr.4 $(DESTDIR)$(MAN)/man4/
+	install -m 644 man/agrd.8 $(DESTDIR)$(MAN)/man8/
+	sed 's|/usr/local/|$(PREFIX)/|g' man/ifconfig.8 >$(DESTDIR)$(LIBEXEC)/man/man8/ifconfig.8
+	chmod 644 $(DESTDIR)$(LIBEXEC)/man/man8/ifconfig.8
+	ln -sf ../../../libexec/ifagr/man/man8/ifconfig.8 $(DESTDIR)$(MAN)/man8/ifagr-ifconfig.8
+
+uninstall:
+	rm -f $(DESTDIR)$(SBIN)/agrd $(DESTDIR)$(MAN)/man4/agr.4 $(DESTDIR)$(MAN)/man8/agrd.8 $(DESTDIR)$(MAN)/man8/ifagr-ifconfig.8
+	rm -rf $(DESTDIR)$(LIBEXEC)
+
+clean:
+	rm -rf bin
+
+help:
+	@echo 'make                build bin/ifconfig and bin/agrd, static'
+	@echo 'make demo           two machines, two cables, one interface: watch it work (root)'
+	@echo 'make test           all tests; installs what is missing (root). RACE=1, PKG=./agr/..., ARGS="-run X"'
+	@echo 'make bench-user     the user datapath against one bare veth (root)'
+	@echo 'make lint           formatting, vet, staticcheck, go.mod, manuals, scripts'
+	@echo 'make ci             everything that a change must pass: .ci/run (root)'
+	@echo 'make install        to $(LIBEXEC) (DESTDIR= PREFIX=); shadows no other ifconfig'
+	@echo 'make uninstall      undoes it'
+	@echo 'make clean          removes bin'
+
+have-go:
+	@.ci/have-go
+
+need-root:
+	@[ "$$(id -u)" = 0 ] || { echo 'This needs root, because it makes network namespaces and interfaces. Try: sudo make $(MAKECMDGOALS)' >&2; exit 1; }
