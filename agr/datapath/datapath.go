@@ -1,10 +1,19 @@
 package datapath
 
 import (
+	"errors"
 	"time"
 
 	"ifagr/agr/dist"
 	"ifagr/netutil/ether"
+)
+
+// Errors of a Device.
+var (
+	// ErrNoPort says that no port was added under a number.
+	ErrNoPort = errors.New("no such port")
+	// ErrPortNumber says that a number is 0 or another port's.
+	ErrPortNumber = errors.New("port number 0 or taken")
 )
 
 // Device is one agrN interface and the frames that it moves. Its methods are
@@ -13,6 +22,8 @@ type Device interface {
 	// Name and Index are agrN's interface name and index.
 	Name() string
 	Index() int
+	// Info says what kind of datapath this is.
+	Info() Info
 
 	// AddPort starts to serve a port. It neither collects nor distributes until
 	// Program says so. The port's own protocol stack sees no data frames from
@@ -35,6 +46,12 @@ type Device interface {
 	// Close stops forwarding. With destroy, agrN is deleted as well; without, it
 	// stays, with its addresses and without carrier, for a successor.
 	Close(destroy bool) error
+}
+
+// Info describes a datapath to people.
+type Info struct {
+	Kind   string // "user" or "kernel"
+	Shield string // what keeps the ports' own protocol stacks from data frames
 }
 
 // Port is a physical port as a datapath sees it.

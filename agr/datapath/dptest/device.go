@@ -1,0 +1,214 @@
+package dptest
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"ifagr/agr/datapath"
+)
+
+// Op names a method of a Device that can be made to fail.
+type Op string
+
+// The methods that return an error.
+const (
+	AddPort    Op = "AddPort"
+	RemovePort Op = "RemovePort"
+	Program    Op = "Program"
+	SetCarrier Op = "SetCarrier"
+	Close      Op = "Close"
+)
+
+var _ datapath.Device = (*Device)(nil)
+
+// Device is a datapath.Device that records. It may be used by several
+// goroutines, so that a test can look while the code under test works. Like a
+// real one it refuses a number that is taken, and programs of ports that it does
+// not have.
+type Device struct {
+	mu       sync.Mutex
+	name     string
+	index    int
+	info     datapath.Info
+	ports    map[uint16]datapath.Port
+	programs []datapath.Program
+	carrier  bool
+	calls    []string
+	fail     map[Op][]error
+	stats    datapath.Stats
+	closed   bool
+	destroy  bool
+}
+
+// New makes a device without carrier and without ports.
+func New(name string, index int) *Device {
+	return &Device{
+		name: name, index: index,
+		info:  datapath.Info{Kind: "fake", Shield: "none"},
+		ports: map[uint16]datapath.Port{},
+		fail:  map[Op][]error{},
+	}
+}
+
+// FailNext makes the next call of op that has no error waiting yet fail with
+// err, before it changes anything. More errors wait in line.
+func (d *Device) FailNext(op Op, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fail[op] = append(d.fail[op], err)
+}
+
+// SetStats sets what Stats returns.
+func (d *Device) SetStats(s datapath.Stats) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stats = s
+}
+
+// Name implements datapath.Device.
+func (d *Device) Name() string { return d.name }
+
+// Index implements datapath.Device.
+func (d *Device) Index() int { return d.index }
+
+// Info implements datapath.Device.
+func (d *Device) Info() datapath.Info { return d.info }
+
+// AddPort implements datapath.Device.
+func (d *Device) AddPort(p datapath.Port) error {
+	return d.do(AddPort, fmt.Sprintf("%s %d", p.Name, p.Number), func() error {
+		if _, taken := d.ports[p.Number]; taken || p.Number == 0 {
+			return datapath.ErrPortNumber
+		}
+		d.ports[p.Number] = p
+		return nil
+	})
+}
+
+// RemovePort implements datapath.Device.
+func (d *Device) RemovePort(number uint16) error {
+	return d.do(RemovePort, fmt.Sprint(number), func() error {
+		if _, ok := d.ports[number]; !ok {
+			return datapath.ErrNoPort
+		}
+		delete(d.ports, number)
+		return nil
+	})
+}
+
+// Program implements datapath.Device.
+func (d *Device) Program(p datapath.Program) error {
+	return d.do(Program, "", func() error {
+		for _, s := range p.Ports {
+			if _, ok := d.ports[s.Number]; !ok {
+				return datapath.ErrNoPort
+			}
+		}
+		p.Ports = slices.Clone(p.Ports)
+		d.programs = append(d.programs, p)
+		return nil
+	})
+}
+
+// SetCarrier implements datapath.Device.
+func (d *Device) SetCarrier(on bool) error {
+	return d.do(SetCarrier, fmt.Sprint(on), func() error {
+		d.carrier = on
+		return nil
+	})
+}
+
+// Stats implements datapath.Device with what SetStats set.
+func (d *Device) Stats() datapath.Stats {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.stats
+	s.Ports = maps.Clone(s.Ports)
+	return s
+}
+
+// Close implements datapath.Device.
+func (d *Device) Close(destroy bool) error {
+	return d.do(Close, fmt.Sprint(destroy), func() error {
+		d.closed, d.destroy, d.carrier = true, destroy, false
+		clear(d.ports)
+		return nil
+	})
+}
+
+// do records a call and makes it, unless it is to fail.
+func (d *Device) do(op Op, args string, f func() error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	call := string(op)
+	if args != "" {
+		call += " " + args
+	}
+	d.calls = append(d.calls, call)
+	if errs := d.fail[op]; len(errs) > 0 {
+		d.fail[op] = errs[1:]
+		return errs[0]
+	}
+	return f()
+}
+
+// Calls lists the calls so far, failed ones too: "AddPort re0 1",
+// "RemovePort 1", "Program", "SetCarrier true", "Close false".
+func (d *Device) Calls() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.calls)
+}
+
+// Ports lists the ports that there are by number.
+func (d *Device) Ports() []datapath.Port {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.SortedFunc(maps.Values(d.ports), func(a, b datapath.Port) int {
+		return cmp.Compare(a.Number, b.Number)
+	})
+}
+
+// Programs lists every program that was accepted, the oldest first.
+func (d *Device) Programs() []datapath.Program {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.programs)
+}
+
+// Current is the program in force; the zero one before the first.
+func (d *Device) Current() datapath.Program {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.programs) == 0 {
+		return datapath.Program{}
+	}
+	return d.programs[len(d.programs)-1]
+}
+
+// State is what the program in force says of a port.
+func (d *Device) State(number uint16) (datapath.PortState, bool) {
+	for _, s := range d.Current().Ports {
+		if s.Number == number {
+			return s, true
+		}
+	}
+	return datapath.PortState{}, false
+}
+
+// Carrier reports whether the device has carrier.
+func (d *Device) Carrier() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.carrier
+}
+
+// Closed reports whether Close was called, and whether it was to destroy.
+func (d *Device) Closed() (closed, destroyed bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed, d.destroy
+}

@@ -1,0 +1,178 @@
+package user
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"ifagr/agr/datapath"
+	"ifagr/netutil/ether"
+	"ifagr/netutil/pkt"
+	"ifagr/netutil/tap"
+)
+
+// Both sides put the same header before a frame, so it goes straight through.
+var _ [tap.HeaderLen - pkt.HeaderLen]struct{} = [pkt.HeaderLen - tap.HeaderLen]struct{}{}
+
+var _ datapath.Device = (*Device)(nil)
+
+// Device is one agrN. Its methods belong to one goroutine, but for Stats, which
+// any may call while no port is being added or removed.
+type Device struct {
+	log     *slog.Logger
+	tap     *tap.Device
+	adopted bool
+	shield  *shield
+	ports   map[uint16]*port
+	program atomic.Pointer[program]
+	out     outbound
+	outDone chan struct{}
+}
+
+// New makes agrN with the given address (zero: the kernel's choice), or adopts
+// the one that a process before this one left, which keeps its address. It has
+// no carrier yet. After an error nothing has changed.
+func New(name string, mac ether.Addr, log *slog.Logger) (*Device, error) {
+	t, err := tap.Open(name)
+	adopted := err == nil
+	if errors.Is(err, os.ErrNotExist) {
+		t, err = tap.Create(name, tap.Options{Addr: mac})
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := newShield(log)
+	if err != nil {
+		if adopted {
+			return nil, errors.Join(err, t.Close())
+		}
+		return nil, errors.Join(err, t.Delete())
+	}
+	d := &Device{
+		log: log, tap: t, adopted: adopted, shield: s,
+		ports:   make(map[uint16]*port),
+		outDone: make(chan struct{}),
+	}
+	d.program.Store(&program{})
+	d.out.program = &d.program
+	go d.outbound()
+	return d, nil
+}
+
+// Name is agrN's name.
+func (d *Device) Name() string { return d.tap.Name() }
+
+// Index is agrN's interface index.
+func (d *Device) Index() int { return d.tap.Index() }
+
+// Adopted reports whether agrN was there before New.
+func (d *Device) Adopted() bool { return d.adopted }
+
+// Info implements datapath.Device. The shield may change with the first AddPort.
+func (d *Device) Info() datapath.Info {
+	return datapath.Info{Kind: "user", Shield: d.shield.used}
+}
+
+// outbound moves frames from the host to the ports until the device is closed.
+func (d *Device) outbound() {
+	defer close(d.outDone)
+	start := time.Now()
+	r, b := d.tap.NewReader(), tap.NewBatch(batchSize)
+	for {
+		if err := r.Read(b); err != nil {
+			if !errors.Is(err, os.ErrClosed) {
+				d.log.Error("no more frames are sent", "device", d.Name(), "reason", err)
+			}
+			return
+		}
+		d.out.dispatch(b.Frames(), time.Since(start))
+	}
+}
+
+// AddPort implements datapath.Device. After an error nothing has changed.
+func (d *Device) AddPort(p datapath.Port) error {
+	if d.ports[p.Number] != nil || p.Number == 0 {
+		return fmt.Errorf("add port %s: number %d: %w", p.Name, p.Number, datapath.ErrPortNumber)
+	}
+	undo, err := d.shield.protect(p)
+	if err != nil {
+		return fmt.Errorf("add port %s: %w", p.Name, err)
+	}
+	wire, err := pkt.OpenData(p.Index)
+	if err != nil {
+		return fmt.Errorf("add port %s: %w", p.Name, errors.Join(err, undo()))
+	}
+	n := newPort(p, wire, d.tap.NewWriter())
+	n.undo = undo
+	d.ports[p.Number] = n
+	go d.inbound(n)
+	return nil
+}
+
+// inbound runs a port's inbound and says why it ended.
+func (d *Device) inbound(p *port) {
+	defer close(p.done)
+	if err := p.inbound(&d.program); err != nil {
+		d.log.Error("no more frames are received", "device", d.Name(), "port", p.Name, "reason", err)
+	}
+}
+
+// RemovePort implements datapath.Device. What the port has accepted is still
+// sent; what waits at its socket is not received any more.
+func (d *Device) RemovePort(number uint16) error {
+	p := d.ports[number]
+	if p == nil {
+		return fmt.Errorf("remove port %d: %w", number, datapath.ErrNoPort)
+	}
+	delete(d.ports, number)
+	d.program.Store(d.program.Load().without(p))
+	err := p.wire.Close()
+	<-p.done
+	if err = errors.Join(err, p.undo()); err != nil {
+		return fmt.Errorf("remove port %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// Program implements datapath.Device. It fails, and changes nothing, when it
+// names a port that was not added.
+func (d *Device) Program(p datapath.Program) error {
+	c, err := compile(p, d.ports)
+	if err != nil {
+		return err
+	}
+	d.program.Store(c)
+	return nil
+}
+
+// SetCarrier implements datapath.Device.
+func (d *Device) SetCarrier(on bool) error { return d.tap.SetCarrier(on) }
+
+// Stats implements datapath.Device. A frame that is still to be segmented counts
+// as one, as it does in the kernel's own counters of a TAP device.
+func (d *Device) Stats() datapath.Stats {
+	s := datapath.Stats{Drops: d.out.drops.Load(), Ports: make(map[uint16]datapath.PortStats, len(d.ports))}
+	for number, p := range d.ports {
+		s.Ports[number] = p.stats()
+	}
+	return s
+}
+
+// Close implements datapath.Device.
+func (d *Device) Close(destroy bool) error {
+	var errs []error
+	for number := range d.ports {
+		errs = append(errs, d.RemovePort(number))
+	}
+	if destroy {
+		errs = append(errs, d.tap.Delete())
+	} else {
+		errs = append(errs, d.tap.Close())
+	}
+	<-d.outDone
+	errs = append(errs, d.shield.close())
+	return errors.Join(errs...)
+}

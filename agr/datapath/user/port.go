@@ -1,0 +1,145 @@
+package user
+
+import (
+	"errors"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ifagr/agr/datapath"
+	"ifagr/netutil/ether"
+	"ifagr/netutil/pkt"
+	"ifagr/netutil/tap"
+)
+
+// batchSize is how many frames are moved at a time at most.
+const batchSize = 64
+
+// sendWait is how long the outbound waits for a port whose buffer is full.
+const sendWait = time.Millisecond
+
+// wire is a port's pair of packet sockets, which pkt.Data implements.
+type wire interface {
+	Receive(*pkt.RecvBatch) error
+	Send(*pkt.SendBatch) (pkt.Sent, error)
+	WaitWritable(time.Duration) bool
+	Close() error
+}
+
+// host is the way to the host's protocol stack, which tap.Writer implements.
+type host interface {
+	Write(frames [][]byte) tap.Written
+}
+
+var (
+	_ wire = (*pkt.Data)(nil)
+	_ host = (*tap.Writer)(nil)
+)
+
+// port is one attached port.
+type port struct {
+	datapath.Port
+	wire wire
+	host host
+	undo func() error  // of the shield
+	done chan struct{} // closed when the inbound has ended
+
+	// The outbound's.
+	queue *pkt.SendBatch
+	full  bool // it refused a frame, and has taken none since
+
+	rxFrames, rxBytes, rxDropped atomic.Uint64
+	txFrames, txBytes, txErrors  atomic.Uint64
+}
+
+func newPort(p datapath.Port, w wire, h host) *port {
+	return &port{
+		Port: p, wire: w, host: h,
+		done:  make(chan struct{}),
+		queue: pkt.NewSendBatch(batchSize),
+	}
+}
+
+// inbound moves frames from the port to the host until the wire is closed.
+func (p *port) inbound(prog *atomic.Pointer[program]) error {
+	b := pkt.NewRecvBatch(batchSize)
+	for {
+		err := p.wire.Receive(b)
+		if errors.Is(err, os.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		p.rxDropped.Add(uint64(b.Truncated()))
+		p.deliver(prog.Load(), b.Frames())
+	}
+}
+
+// deliver hands a batch of received frames to the host, if the port collects.
+// The slice is used up.
+func (p *port) deliver(prog *program, frames [][]byte) {
+	if !prog.collects(p) {
+		p.rxDropped.Add(uint64(len(frames)))
+		return
+	}
+	keep := frames[:0]
+	for _, f := range frames {
+		if !ether.StaysOnPort(f[pkt.HeaderLen:]) {
+			keep = append(keep, f)
+		}
+	}
+	w := p.host.Write(keep)
+	p.rxFrames.Add(uint64(w.Frames))
+	p.rxBytes.Add(uint64(w.Octets))
+	p.rxDropped.Add(uint64(len(keep) - w.Frames))
+}
+
+// flush sends the queue. Afterwards it is empty: what the port did not take is
+// lost and counted. The outbound waits for a full port once, until it has taken
+// a whole queue again, and not for each batch: other ports wait for it, too.
+func (p *port) flush() {
+	waited := p.full
+	for p.queue.Len() > 0 {
+		sent, err := p.wire.Send(p.queue)
+		p.txFrames.Add(uint64(sent.Frames))
+		p.txBytes.Add(uint64(sent.Octets))
+		switch {
+		case err == nil:
+			p.full = false
+		case errors.Is(err, unix.EAGAIN):
+			if !waited && p.wire.WaitWritable(sendWait) {
+				waited = true
+				continue
+			}
+			p.full = true
+			p.lose(p.queue.Len())
+		case concernsOneFrame(err):
+			p.lose(1)
+		default: // down, gone or closed: the next frame would fare no better
+			p.lose(p.queue.Len())
+		}
+	}
+	p.queue.Reset()
+}
+
+func (p *port) lose(frames int) {
+	p.txErrors.Add(uint64(frames))
+	p.queue.Skip(frames)
+}
+
+// concernsOneFrame tells the errors after which the next frame may be sent: no
+// room in the port's queue, longer than its MTU, or malformed.
+func concernsOneFrame(err error) bool {
+	return errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.EMSGSIZE) || errors.Is(err, unix.EINVAL)
+}
+
+// stats reads the port's counters.
+func (p *port) stats() datapath.PortStats {
+	return datapath.PortStats{
+		RxFrames: p.rxFrames.Load(), RxBytes: p.rxBytes.Load(), RxDropped: p.rxDropped.Load(),
+		TxFrames: p.txFrames.Load(), TxBytes: p.txBytes.Load(), TxErrors: p.txErrors.Load(),
+	}
+}

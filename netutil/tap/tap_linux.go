@@ -1,0 +1,222 @@
+package tap
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"ifagr/netutil/ether"
+)
+
+// HeaderLen is the length of the virtio_net_hdr before every frame, in octets.
+const HeaderLen = 10
+
+// cloneDevice is where TAP devices are made and attached to.
+const cloneDevice = "/dev/net/tun"
+
+// flags of every device of this package: whole frames without the 4-octet
+// packet information, with a virtio_net_hdr, one queue.
+const flags = unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR
+
+// Offloads that the far side understands, which this package passes on as they
+// are: partial checksums, TCP and UDP segmentation.
+const (
+	offloadBase = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
+	offloadUSO  = unix.TUN_F_USO4 | unix.TUN_F_USO6
+)
+
+// Errors that callers branch on.
+var (
+	// ErrNotOurs says that an interface exists and is not a persistent TAP
+	// device with one queue that belongs to this user.
+	ErrNotOurs = errors.New("not a persistent tap device of ours")
+	// ErrBusy says that another process is attached to the device, or, on
+	// Create, that an interface of that name exists.
+	ErrBusy error = unix.EBUSY
+)
+
+// Options are the properties of a new device.
+type Options struct {
+	// Addr is its Ethernet address; zero leaves the kernel's random one. It is
+	// set within microseconds of the device's birth, so that udev's
+	// MACAddressPolicy, which only touches random addresses, leaves it alone.
+	Addr ether.Addr
+}
+
+// Device is a TAP device that this process is attached to. Its methods may be
+// called from several goroutines.
+type Device struct {
+	file  *os.File
+	raw   syscall.RawConn
+	name  string
+	index int
+}
+
+// Create makes a new persistent device without carrier. It fails with ErrBusy
+// when an interface of that name exists, of whatever kind. After an error
+// nothing is left behind.
+func Create(name string, o Options) (*Device, error) {
+	d, err := create(name, o)
+	if err != nil {
+		return nil, fmt.Errorf("tap create %s: %w", name, err)
+	}
+	return d, nil
+}
+
+func create(name string, o Options) (*Device, error) {
+	fd, err := attach(name, flags|unix.IFF_TUN_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	d, err := newDevice(fd, name, o)
+	if err != nil {
+		return nil, closeAfter(fd, err)
+	}
+	if err := d.SetPersistent(true); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// Open adopts an existing persistent device, as it is but without carrier. It
+// fails with os.ErrNotExist when there is no interface of that name, with
+// ErrNotOurs when it is something else, and with ErrBusy when another process
+// is attached. After an error the interface is what it was.
+func Open(name string) (*Device, error) {
+	d, err := open(name)
+	if err != nil {
+		return nil, fmt.Errorf("tap open %s: %w", name, err)
+	}
+	return d, nil
+}
+
+func open(name string) (*Device, error) {
+	if err := checkOurs(name); err != nil {
+		return nil, err
+	}
+	fd, err := attach(name, flags)
+	if err != nil {
+		return nil, err
+	}
+	// Between the check and now the device may have been deleted: then we have
+	// just made a new one, which is not persistent and goes with its descriptor.
+	persistent, err := isPersistent(fd, name)
+	if err == nil && !persistent {
+		err = os.ErrNotExist
+	}
+	if err != nil {
+		return nil, closeAfter(fd, err)
+	}
+	d, err := newDevice(fd, name, Options{})
+	if err != nil {
+		return nil, closeAfter(fd, err)
+	}
+	return d, nil
+}
+
+// own makes the device this user's, so that no other user without
+// CAP_NET_ADMIN can attach to it.
+func own(fd int) error {
+	return ioctl(fd, "TUNSETOWNER", unix.TUNSETOWNER, uintptr(os.Geteuid()))
+}
+
+// setUp is what a new and an adopted device have in common.
+func setUp(fd int, name string, o Options) error {
+	if err := setAddr(fd, name, o.Addr); err != nil {
+		return err
+	}
+	if err := setCarrier(fd, false); err != nil {
+		return err
+	}
+	size := int32(HeaderLen)
+	if err := ioctlPtr(fd, "TUNSETVNETHDRSZ", unix.TUNSETVNETHDRSZ, unsafe.Pointer(&size)); err != nil {
+		return err
+	}
+	// Kernels before 6.2 do not know UDP segmentation and refuse the whole set.
+	err := ioctl(fd, "TUNSETOFFLOAD", unix.TUNSETOFFLOAD, offloadBase|offloadUSO)
+	if errors.Is(err, unix.EINVAL) {
+		err = ioctl(fd, "TUNSETOFFLOAD", unix.TUNSETOFFLOAD, offloadBase)
+	}
+	return err
+}
+
+// newDevice makes an attached descriptor ours and wraps it; after an error the
+// descriptor is still the caller's. It has to be attached before the runtime's
+// poller sees it: an unattached one is always in error for the poller.
+func newDevice(fd int, name string, o Options) (*Device, error) {
+	if err := own(fd); err != nil {
+		return nil, err
+	}
+	if err := setUp(fd, name, o); err != nil {
+		return nil, err
+	}
+	ifi, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), cloneDevice)
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return nil, err // only for a nil file
+	}
+	return &Device{file: file, raw: raw, name: name, index: ifi.Index}, nil
+}
+
+// Name is the name that the device was made or adopted under.
+func (d *Device) Name() string { return d.name }
+
+// Index is its interface index.
+func (d *Device) Index() int { return d.index }
+
+// SyscallConn gives access to the descriptor, which is non-blocking and known to
+// the runtime's poller: read and write one frame with its header at a time.
+// Writing while the interface is down gives EIO, reading after it was deleted
+// EBADFD.
+func (d *Device) SyscallConn() syscall.RawConn { return d.raw }
+
+// SetCarrier switches the interface's carrier.
+func (d *Device) SetCarrier(on bool) error {
+	return d.control("carrier", func(fd int) error { return setCarrier(fd, on) })
+}
+
+// SetPersistent says whether the interface outlives Close.
+func (d *Device) SetPersistent(on bool) error {
+	var arg uintptr
+	if on {
+		arg = 1
+	}
+	return d.control("persist", func(fd int) error {
+		return ioctl(fd, "TUNSETPERSIST", unix.TUNSETPERSIST, arg)
+	})
+}
+
+// Close detaches from the device; a reader that waits returns. A persistent
+// interface stays, without carrier.
+func (d *Device) Close() error { return d.file.Close() }
+
+// Delete detaches and lets the interface go. It goes when every descriptor of
+// this process is closed; one that was deleted already is not an error.
+func (d *Device) Delete() error {
+	err := d.SetPersistent(false)
+	if errors.Is(err, unix.EBADFD) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}
+
+func (d *Device) control(op string, f func(fd int) error) error {
+	var ferr error
+	err := d.raw.Control(func(fd uintptr) { ferr = f(int(fd)) })
+	if err == nil {
+		err = ferr
+	}
+	if err != nil {
+		return fmt.Errorf("tap %s %s: %w", op, d.name, err)
+	}
+	return nil
+}
