@@ -1,0 +1,261 @@
+package agr
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"ifagr/agr/ctl"
+	"ifagr/agr/datapath"
+	"ifagr/agr/dist"
+	"ifagr/agr/lacp"
+	"ifagr/agr/slow"
+	"ifagr/agr/state"
+	"ifagr/netutil/ether"
+	"ifagr/netutil/rtnl"
+)
+
+// systemPriority is agr(4)'s, for systems and for ports.
+const systemPriority = 0x8000
+
+// minIdle is how long a conversation must have been silent before it may move
+// away from a port that works, at least (design D7).
+const minIdle = time.Millisecond
+
+// aggregate is one agrN. All of it belongs to the goroutine of run; others call
+// do or send to its channels.
+type aggregate struct {
+	name   string
+	unit   int
+	os     OS
+	hub    *hub
+	ledger *ledger
+	log    *slog.Logger
+	epoch  time.Time // origin of lacp.Instant
+
+	requests chan func()
+	frames   chan received
+	views    chan *view
+	carriers chan struct{}
+	done     chan struct{} // closed when the aggregate is no more
+
+	dev    datapath.Device
+	lacp   *lacp.System
+	ports  []*port // in the order of their agrport
+	table  dist.Table
+	hash   dist.Hash
+	flags  ctl.LinkFlags
+	mac    ether.Addr // agrN's address
+	mtu    int
+	system ether.Addr // LACP system id, zero without ports
+	link   bool       // carrier that agrN has
+
+	ending  bool // destroyed, or its interface has gone
+	destroy bool // delete the interface at the end
+}
+
+// received is a slow-protocol frame of a port.
+type received struct {
+	port  *port
+	frame []byte
+}
+
+// run owns the aggregate until the context ends, it is destroyed, or its
+// interface has gone.
+func (a *aggregate) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for !a.ending {
+		select {
+		case <-ctx.Done():
+			a.stop()
+			return
+		case f := <-a.requests:
+			f()
+		case r := <-a.frames:
+			a.receive(r)
+		case v := <-a.views:
+			a.reconcile(v)
+		case <-a.carriers:
+			a.readCarriers()
+		case <-timer.C:
+		}
+		a.settle()
+		a.rearm(timer)
+	}
+	a.end()
+}
+
+// do runs f in the owner goroutine and waits for it. An aggregate that has
+// ended is ENXIO.
+func (a *aggregate) do(f func() error) error {
+	result := make(chan error, 1)
+	select {
+	case a.requests <- func() { result <- f() }:
+	case <-a.done:
+		return ctl.ENXIO
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-a.done:
+		select { // it may have been the last thing that the goroutine did
+		case err := <-result:
+			return err
+		default:
+			return ctl.ENXIO
+		}
+	}
+}
+
+// now is the owner's clock.
+func (a *aggregate) now() lacp.Instant { return lacp.Instant(time.Since(a.epoch)) }
+
+// step hands an event to the protocol.
+func (a *aggregate) step(e lacp.Event) { a.lacp.Step(a.now(), e) }
+
+// settle carries out what the protocol has decided.
+func (a *aggregate) settle() {
+	a.lacp.Advance(a.now())
+	r := a.lacp.Ready()
+	for _, t := range r.Transitions {
+		a.logTransition(t)
+	}
+	if len(r.Mux) > 0 || r.ActiveChanged {
+		a.program()
+	}
+	for _, s := range r.Send {
+		a.send(s)
+	}
+}
+
+// rearm sets the timer to the protocol's next deadline.
+func (a *aggregate) rearm(t *time.Timer) {
+	at, ok := a.lacp.Deadline()
+	if !ok {
+		t.Stop()
+		return
+	}
+	t.Reset(max(0, time.Duration(at-a.now())))
+}
+
+func (a *aggregate) logTransition(t lacp.Transition) {
+	if p := a.port(t.Port); p != nil && t.Machine == "mux" {
+		p.lastChange = time.Now()
+	}
+	a.transition(t.Name, t.Machine, t.From, t.To, t.Reason)
+}
+
+// send transmits a LACPDU, from the port's own address (IEEE 802.1AX-2014
+// 6.2.10.2): the switch must be able to tell the ports apart.
+func (a *aggregate) send(t lacp.Transmit) {
+	p := a.port(t.Port)
+	if p == nil {
+		return
+	}
+	if err := p.slow.Send(slow.AppendLACPDU(nil, p.undo.MAC, t.PDU)); err != nil {
+		a.log.Warn("LACPDU not sent", "agr", a.name, "port", p.name, "err", err)
+		return
+	}
+	p.count.LACPTx++
+}
+
+// port finds a port by its LACP number.
+func (a *aggregate) port(number uint16) *port {
+	for _, p := range a.ports {
+		if p.number == number {
+			return p
+		}
+	}
+	return nil
+}
+
+func (a *aggregate) portByIndex(index int) *port {
+	for _, p := range a.ports {
+		if p.index == index {
+			return p
+		}
+	}
+	return nil
+}
+
+// config is what the protocol is told about this system.
+func (a *aggregate) config() lacp.Config {
+	return lacp.Config{
+		System:  slow.System{Priority: systemPriority, Addr: a.system},
+		Static:  a.flags&ctl.Link1 != 0,
+		KeyBase: keyBase(a.unit),
+	}
+}
+
+// keyBase gives each agr interface its own range of keys: 1 to 1023. Two
+// interfaces whose units are 1023 apart share a range and are told apart by
+// their system ids.
+func keyBase(unit int) uint16 { return uint16(unit%1023) + 1 }
+
+// record is what the ledger keeps of the aggregate.
+func (a *aggregate) record() state.Agr {
+	rec := state.Agr{
+		Name: a.name, Index: a.dev.Index(), LinkFlags: uint16(a.flags),
+		System: a.system, Seed: a.hash.Seed,
+	}
+	for _, p := range a.ports {
+		rec.Ports = append(rec.Ports, p.record())
+	}
+	return rec
+}
+
+// setFlags changes link0 to link2. link1 starts every port's LACP anew at once.
+func (a *aggregate) setFlags(set, clear ctl.LinkFlags) error {
+	old := a.flags
+	a.flags = a.flags&^clear | set
+	if err := a.ledger.put(a.record()); err != nil {
+		a.flags = old
+		return err
+	}
+	if a.flags == old {
+		return nil
+	}
+	a.step(lacp.Configure{Config: a.config()})
+	a.program()
+	return nil
+}
+
+// stop ends the aggregate as the daemon ends: the partners are told, agrN stays
+// for a successor, and so does what the ledger knows.
+func (a *aggregate) stop() {
+	a.step(lacp.Leave{})
+	a.settle()
+	for _, p := range a.ports {
+		p.close()
+	}
+	if err := a.dev.Close(false); err != nil {
+		a.log.Warn("datapath did not close", "agr", a.name, "err", err)
+	}
+}
+
+// end is what remains to do for an aggregate that is no more: ports that it
+// still has (its interface was deleted by another tool) get back what they had.
+func (a *aggregate) end() {
+	for len(a.ports) > 0 {
+		a.detach(a.ports[len(a.ports)-1], true)
+	}
+	if err := a.dev.Close(a.destroy); err != nil {
+		a.log.Warn("datapath did not close", "agr", a.name, "err", err)
+	}
+	if err := a.ledger.drop(a.name); err != nil {
+		a.log.Error("state not saved", "agr", a.name, "err", err)
+	}
+}
+
+// asErrno makes sure that an error of the system carries a NetBSD error.
+func asErrno(err error) error {
+	if err == nil || ctl.ErrnoOf(err) != ctl.EIO {
+		return err
+	}
+	return &systemError{err}
+}
+
+// isGone reports whether an interface is no more.
+func isGone(err error) bool { return errors.Is(err, rtnl.ErrNotFound) }

@@ -1,0 +1,255 @@
+package agr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"ifagr/agr/ctl"
+	"ifagr/agr/datapath"
+	"ifagr/agr/lacp"
+	"ifagr/agr/state"
+	"ifagr/netutil/ether"
+	"ifagr/netutil/rtnl"
+)
+
+// refusal is why a port cannot be attached.
+func refusal(errno ctl.Errno, format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, errno)...)
+}
+
+// check is what agr(4) looks at before it changes anything, in its order, as far
+// as it concerns this aggregate. That the port exists, is nobody's port and is
+// no agr interface was checked before.
+func (a *aggregate) check(l rtnl.Link) error {
+	addrs, err := a.os.Addrs(l.Index, unix.AF_UNSPEC)
+	if err != nil {
+		return asErrno(err)
+	}
+	if len(addrs) > 0 {
+		return refusal(ctl.EBUSY, "%s has %s", l.Name, describeAddr(addrs[0], l.Name))
+	}
+	if l.Type != unix.ARPHRD_ETHER {
+		if len(a.ports) == 0 {
+			return refusal(ctl.EPROTONOSUPPORT, "%s is not an Ethernet interface", l.Name)
+		}
+		return refusal(ctl.EINVAL, "%s is not an Ethernet interface", l.Name)
+	}
+	if l.Master != 0 {
+		return refusal(ctl.EBUSY, "%s already belongs to another interface", l.Name)
+	}
+	if a.mtu < l.MinMTU || l.MaxMTU > 0 && a.mtu > l.MaxMTU {
+		return refusal(ctl.EINVAL, "%s takes an mtu of %d to %d, %s has %d", l.Name, l.MinMTU, l.MaxMTU, a.name, a.mtu)
+	}
+	return nil
+}
+
+// describeAddr names an address as ifconfig would.
+func describeAddr(addr rtnl.Addr, name string) string {
+	if addr.IP.Is4() {
+		return "inet " + addr.IP.String()
+	}
+	ip := addr.IP
+	if ip.IsLinkLocalUnicast() {
+		ip = ip.WithZone(name)
+	}
+	return "inet6 " + ip.String()
+}
+
+// attach makes an interface a port: all of it, or nothing and an error.
+func (a *aggregate) attach(l rtnl.Link) error {
+	if err := a.check(l); err != nil {
+		return err
+	}
+	number, err := a.freeNumber()
+	if err != nil {
+		return err
+	}
+	p := &port{
+		name: l.Name, index: l.Index, number: number,
+		undo: state.Undo{MAC: l.Addr, MTU: l.MTU, AddrGenMode: uint8(l.AddrGenMode)},
+	}
+	if len(a.ports) == 0 {
+		return a.attachFirst(p, l)
+	}
+	return a.join(p, l)
+}
+
+// attachFirst gives agrN the address of its first port, which becomes the LACP
+// system id, and attaches that port.
+func (a *aggregate) attachFirst(p *port, l rtnl.Link) error {
+	mac, system := a.mac, a.system
+	if err := a.os.SetAddr(a.dev.Index(), l.Addr); err != nil {
+		return asErrno(err)
+	}
+	a.mac, a.system = l.Addr, l.Addr
+	a.step(lacp.Configure{Config: a.config()})
+	err := a.join(p, l)
+	if err == nil {
+		return nil
+	}
+	a.mac, a.system = mac, system
+	a.step(lacp.Configure{Config: a.config()})
+	return errors.Join(err, a.os.SetAddr(a.dev.Index(), mac), a.ledger.put(a.record()))
+}
+
+// freeNumber is the lowest LACP port number that no port has.
+func (a *aggregate) freeNumber() (uint16, error) {
+	for n := uint16(1); n != 0; n++ {
+		if a.port(n) == nil {
+			return n, nil
+		}
+	}
+	return 0, refusal(ctl.ENOMEM, "%s has 65535 ports", a.name)
+}
+
+// join does what makes an interface a port, and takes everything back if a step
+// fails.
+func (a *aggregate) join(p *port, l rtnl.Link) error {
+	var u undo
+	if err := a.joinSteps(p, l, &u); err != nil {
+		if uerr := errors.Join(u.run(), a.restore(p), a.ledger.put(a.record())); uerr != nil {
+			a.log.Error("undo of a failed agrport", "agr", a.name, "port", p.name, "err", uerr)
+		}
+		return asErrno(err)
+	}
+	a.readLink(p, l)
+	a.step(lacp.AddPort{Number: p.number, Priority: systemPriority, Name: p.name, Link: p.link()})
+	a.transition(p.name, "agr", "", "attached", fmt.Sprintf("port %d of %s", p.number, a.name))
+	if !p.up {
+		a.log.Warn("port is down", "agr", a.name, "port", p.name)
+	}
+	a.program()
+	return nil
+}
+
+// joinSteps does the steps, each with its undo. The ledger knows what the port
+// was before anything of it changes.
+func (a *aggregate) joinSteps(p *port, l rtnl.Link, u *undo) error {
+	p.mac = a.mac
+	a.ports = append(a.ports, p)
+	u.add(func() error { a.forget(p); return nil })
+	if err := a.ledger.put(a.record()); err != nil {
+		return err
+	}
+	if err := a.takeSettings(p, l); err != nil {
+		return err
+	}
+	if err := a.open(p); err != nil {
+		return err
+	}
+	u.add(p.close)
+	port := datapath.Port{Number: p.number, Index: p.index, Name: p.name, MAC: a.mac}
+	if err := a.dev.AddPort(port); err != nil {
+		return err
+	}
+	u.add(func() error { return a.dev.RemovePort(p.number) })
+	return nil
+}
+
+// takeSettings changes what a port must have: no automatic addresses, agrN's
+// address, agrN's MTU. restore is its undo.
+func (a *aggregate) takeSettings(p *port, l rtnl.Link) error {
+	if l.AddrGenMode != rtnl.AddrGenUnknown && l.AddrGenMode != rtnl.AddrGenNone {
+		if err := a.os.SetAddrGenMode(p.index, rtnl.AddrGenNone); err != nil {
+			return err
+		}
+	}
+	if err := a.stillEmpty(p); err != nil {
+		return err
+	}
+	if l.Addr != a.mac {
+		if err := setPortAddr(a.os, p.index, l.Up(), a.mac); err != nil {
+			return err
+		}
+	}
+	if l.MTU != a.mtu {
+		return a.os.SetMTU(p.index, a.mtu)
+	}
+	return nil
+}
+
+// stillEmpty looks again, now that no address comes by itself any more: the
+// kernel may have added one between the check and here.
+func (a *aggregate) stillEmpty(p *port) error {
+	if p.resumed {
+		return nil
+	}
+	addrs, err := a.os.Addrs(p.index, unix.AF_UNSPEC)
+	if err == nil && len(addrs) > 0 {
+		err = refusal(ctl.EBUSY, "%s has %s", p.name, describeAddr(addrs[0], p.name))
+	}
+	return err
+}
+
+// open opens the port's slow-protocol connection and its filter, and starts to
+// read. What fails leaves nothing open.
+func (a *aggregate) open(p *port) error {
+	conn, err := a.os.Slow(p.index)
+	if err != nil {
+		return err
+	}
+	filter, err := a.os.Filter(p.index)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p.slow, p.filter, p.cancel, p.reader = conn, filter, cancel, make(chan struct{})
+	go a.read(ctx, p, conn)
+	return nil
+}
+
+// detach makes a port an ordinary interface again. It goes on past failures and
+// reports them: a port is never left half attached.
+func (a *aggregate) detach(p *port, farewell bool) error {
+	a.step(lacp.RemovePort{Number: p.number, Farewell: farewell})
+	a.settle()
+	errs := []error{a.dev.RemovePort(p.number), p.close()}
+	a.forget(p)
+	a.program()
+	errs = append(errs, a.restore(p))
+	if len(a.ports) == 0 {
+		a.system = ether.Addr{}
+		a.step(lacp.Configure{Config: a.config()})
+	} else if p.undo.MAC == a.mac {
+		a.log.Warn("the owner of this address has left, and the interface keeps it", "agr", a.name, "port", p.name, "mac", a.mac)
+	}
+	errs = append(errs, a.ledger.put(a.record()))
+	a.transition(p.name, "agr", "attached", "", "port has left "+a.name)
+	return asErrno(errors.Join(errs...))
+}
+
+// restore gives a port back what it had. An interface that has gone needs
+// nothing.
+func (a *aggregate) restore(p *port) error {
+	l, err := a.os.LinkByIndex(p.index)
+	if isGone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var errs []error
+	if l.MTU != p.undo.MTU {
+		errs = append(errs, a.os.SetMTU(p.index, p.undo.MTU))
+	}
+	if l.Addr != p.undo.MAC {
+		errs = append(errs, setPortAddr(a.os, p.index, l.Up(), p.undo.MAC))
+	}
+	if mode := rtnl.AddrGenMode(p.undo.AddrGenMode); l.AddrGenMode != mode {
+		errs = append(errs, a.os.SetAddrGenMode(p.index, mode))
+	}
+	return errors.Join(errs...)
+}
+
+// forget takes a port off the list.
+func (a *aggregate) forget(p *port) {
+	for i, q := range a.ports {
+		if q == p {
+			a.ports = append(a.ports[:i:i], a.ports[i+1:]...)
+			return
+		}
+	}
+}

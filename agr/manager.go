@@ -1,0 +1,450 @@
+package agr
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"ifagr/agr/ctl"
+	"ifagr/agr/dist"
+	"ifagr/agr/lacp"
+	"ifagr/agr/state"
+	"ifagr/netutil/ether"
+	"ifagr/netutil/rtnl"
+)
+
+// prefix is what every agr interface's name begins with.
+const prefix = "agr"
+
+// maxUnit is the first unit that NetBSD refuses (2^31 - 1).
+const maxUnit = 1<<31 - 1
+
+// Config is what an administrator decides about a daemon.
+type Config struct {
+	// StatePath is the state file.
+	StatePath string
+	// CarrierPoll is how often the ports' carriers are read; 0 relies on the
+	// kernel's notifications alone, which may be a second late (design D12).
+	CarrierPoll time.Duration
+	// Netns and BootID say where and when the state is valid.
+	Netns  uint64
+	BootID string
+}
+
+// Manager holds the aggregates of one network namespace and answers control
+// requests. Its methods may be called from many goroutines.
+type Manager struct {
+	cfg    Config
+	os     OS
+	log    *slog.Logger
+	hub    *hub
+	ledger *ledger
+
+	ops    sync.Mutex // one change at a time
+	ending bool       // guarded by ops
+
+	mu   sync.Mutex
+	aggs map[string]*aggregate
+	ctx  context.Context // of Run; aggregates live in it
+	wg   sync.WaitGroup
+	idle chan struct{} // capacity 1: the last agr interface was destroyed
+}
+
+var _ ctl.Handler = (*Manager)(nil)
+
+// New makes a Manager with what the state file knows. A state file that cannot
+// be believed is set aside; that is logged and no error.
+func New(cfg Config, os OS, log *slog.Logger) *Manager {
+	m := &Manager{
+		cfg: cfg, os: os, log: log, hub: newHub(log),
+		aggs: make(map[string]*aggregate),
+		idle: make(chan struct{}, 1),
+	}
+	file, err := state.Load(cfg.StatePath, cfg.BootID, cfg.Netns)
+	switch {
+	case errors.Is(err, state.ErrForeign):
+		log.Warn("state ignored", "err", err)
+	case err != nil:
+		log.Error("state not read", "err", err)
+		if bad, err := state.SetAside(cfg.StatePath); err == nil {
+			log.Error("state set aside", "file", bad)
+		}
+	}
+	m.ledger = &ledger{path: cfg.StatePath, file: file}
+	return m
+}
+
+// Idle has a value after the last agr interface was destroyed.
+func (m *Manager) Idle() <-chan struct{} { return m.idle }
+
+// EndIfIdle reports whether there is no agr interface; from then on none can be
+// made either (EAGAIN), so that the daemon can end.
+func (m *Manager) EndIfIdle() bool {
+	m.ops.Lock()
+	defer m.ops.Unlock()
+	m.ending = len(m.all()) == 0
+	return m.ending
+}
+
+// Run resumes what a predecessor left and serves until the context ends; then
+// every partner has been told and every aggregate is closed. Ports stay ports,
+// for the next start (design D11).
+func (m *Manager) Run(ctx context.Context, events <-chan rtnl.Event, ready func()) error {
+	m.mu.Lock()
+	m.ctx = ctx
+	m.mu.Unlock()
+	m.resume()
+	ready()
+	err := m.watch(ctx, events)
+	m.wg.Wait()
+	return err
+}
+
+// resume takes over the aggregates of a predecessor.
+func (m *Manager) resume() {
+	m.ops.Lock()
+	defer m.ops.Unlock()
+	for _, rec := range m.ledger.agrs() {
+		a, err := m.start(rec)
+		if err != nil {
+			m.log.Error("not resumed", "agr", rec.Name, "err", err)
+			m.abandon(rec)
+			continue
+		}
+		if err := a.do(func() error { return a.resumePorts(rec.Ports) }); err != nil {
+			m.log.Error("not wholly resumed", "agr", rec.Name, "err", err)
+		}
+	}
+}
+
+// abandon gives the ports of an aggregate that cannot be resumed back what they
+// had.
+func (m *Manager) abandon(rec state.Agr) {
+	a := &aggregate{name: rec.Name, os: m.os, log: m.log}
+	for _, p := range rec.Ports {
+		if err := a.restore(&port{name: p.Name, index: p.Index, undo: p.Undo}); err != nil {
+			m.log.Error("port not restored", "port", p.Name, "err", err)
+		}
+	}
+	if err := m.ledger.drop(rec.Name); err != nil {
+		m.log.Error("state not saved", "agr", rec.Name, "err", err)
+	}
+}
+
+// Create makes an agr interface: EINVAL for a name that is not "agr" and a unit,
+// EEXIST for one that exists. agr01 is agr1, as on NetBSD.
+func (m *Manager) Create(name string) error {
+	unit, err := parseUnit(name)
+	if err != nil {
+		return err
+	}
+	name = prefix + strconv.Itoa(unit)
+	m.ops.Lock()
+	defer m.ops.Unlock()
+	if m.ending {
+		return refusal(ctl.EAGAIN, "this agrd is ending")
+	}
+	if _, err := m.os.LinkByName(name); !isGone(err) {
+		if err == nil {
+			err = refusal(ctl.EEXIST, "%s", name)
+		}
+		return asErrno(err)
+	}
+	var seed [4]byte
+	rand.Read(seed[:])
+	a, err := m.start(state.Agr{Name: name, Seed: binary.NativeEndian.Uint32(seed[:])})
+	if err != nil {
+		return asErrno(err)
+	}
+	if err := a.do(func() error { return m.ledger.put(a.record()) }); err != nil {
+		return asErrno(errors.Join(err, m.remove(a)))
+	}
+	return nil
+}
+
+// parseUnit reads the unit of an agr interface's name.
+func parseUnit(name string) (int, error) {
+	digits, ok := strings.CutPrefix(name, prefix)
+	if !ok || digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return 0, refusal(ctl.EINVAL, "%q is not agr and a number", name)
+	}
+	unit, err := strconv.Atoi(digits)
+	if err != nil || unit >= maxUnit {
+		return 0, refusal(ctl.EINVAL, "unit of %q", name)
+	}
+	return unit, nil
+}
+
+// start makes an aggregate, or adopts the interface that a predecessor left, and
+// starts its owner.
+func (m *Manager) start(rec state.Agr) (*aggregate, error) {
+	unit, err := parseUnit(rec.Name)
+	if err != nil {
+		return nil, err
+	}
+	mac := rec.System
+	if mac.IsZero() {
+		mac = randomAddr()
+	}
+	dev, err := m.os.Device(rec.Name, mac)
+	if err != nil {
+		return nil, err
+	}
+	link, err := m.os.LinkByIndex(dev.Index())
+	if err != nil {
+		return nil, errors.Join(err, dev.Close(rec.Index == 0))
+	}
+	a := &aggregate{
+		name: rec.Name, unit: unit, os: m.os, hub: m.hub, ledger: m.ledger, log: m.log, epoch: time.Now(),
+		requests: make(chan func()), frames: make(chan received, 64),
+		views: make(chan *view, 1), carriers: make(chan struct{}, 1), done: make(chan struct{}),
+		dev: dev, hash: dist.Hash{Mode: dist.L3, Seed: rec.Seed},
+		flags: ctl.LinkFlags(rec.LinkFlags), mac: link.Addr, mtu: link.MTU, system: rec.System,
+	}
+	a.lacp = lacp.New(a.config())
+	a.program()
+	m.mu.Lock()
+	m.aggs[a.name] = a
+	ctx := m.ctx
+	m.mu.Unlock()
+	m.wg.Go(func() {
+		defer close(a.done)
+		a.run(ctx)
+		m.ended(a)
+	})
+	return a, nil
+}
+
+// ended forgets an aggregate whose owner has returned.
+func (m *Manager) ended(a *aggregate) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.aggs[a.name] == a {
+		delete(m.aggs, a.name)
+	}
+	if len(m.aggs) == 0 && m.ctx.Err() == nil {
+		select {
+		case m.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// randomAddr is a locally administered address for an agr without ports.
+func randomAddr() ether.Addr {
+	var a ether.Addr
+	rand.Read(a[:])
+	a[0] = a[0]&^1 | 2
+	return a
+}
+
+// Destroy removes an agr interface: EBUSY while it has ports.
+func (m *Manager) Destroy(name string) error {
+	if _, err := parseUnit(name); err != nil {
+		return err
+	}
+	m.ops.Lock()
+	defer m.ops.Unlock()
+	a, err := m.find(name)
+	if err != nil {
+		return err
+	}
+	if err := a.do(a.mayEnd); err != nil {
+		return err
+	}
+	return m.remove(a)
+}
+
+// mayEnd reports whether the aggregate may be destroyed.
+func (a *aggregate) mayEnd() error {
+	if len(a.ports) > 0 {
+		return refusal(ctl.EBUSY, "%s has %d ports", a.name, len(a.ports))
+	}
+	return nil
+}
+
+// remove ends an aggregate and deletes its interface.
+func (m *Manager) remove(a *aggregate) error {
+	err := a.do(func() error { a.ending, a.destroy = true, true; return nil })
+	<-a.done
+	return err
+}
+
+// find is the aggregate of that name, or ENXIO.
+func (m *Manager) find(name string) (*aggregate, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, ok := m.aggs[name]
+	if !ok {
+		return nil, refusal(ctl.ENXIO, "no agr interface %q", name)
+	}
+	return a, nil
+}
+
+// all lists the aggregates by name.
+func (m *Manager) all() []*aggregate {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]*aggregate, 0, len(m.aggs))
+	for _, a := range m.aggs {
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(x, y *aggregate) int { return x.unit - y.unit })
+	return all
+}
+
+// SetPort adds or removes a port, with agr(4)'s checks in agr(4)'s order.
+func (m *Manager) SetPort(name, portName string, cmd ctl.Command) error {
+	m.ops.Lock()
+	defer m.ops.Unlock()
+	a, err := m.find(name)
+	if err != nil {
+		return err
+	}
+	link, err := m.os.LinkByName(portName)
+	if portName == "" || isGone(err) {
+		return refusal(ctl.ENOENT, "no interface %q", portName)
+	}
+	if err != nil {
+		return asErrno(err)
+	}
+	switch cmd {
+	case ctl.AddPort:
+		return m.addPort(a, link)
+	case ctl.RemovePort:
+		return m.removePort(a, link)
+	}
+	return refusal(ctl.EINVAL, "agrreq command %d", cmd)
+}
+
+func (m *Manager) addPort(a *aggregate, l rtnl.Link) error {
+	if owner := m.ledger.owner(l.Index); owner != "" {
+		return refusal(ctl.EBUSY, "%s is a port of %s", l.Name, owner)
+	}
+	if _, err := m.find(l.Name); err == nil {
+		return refusal(ctl.EINVAL, "%s is an agr interface itself", l.Name)
+	}
+	return a.do(func() error { return a.attach(l) })
+}
+
+func (m *Manager) removePort(a *aggregate, l rtnl.Link) error {
+	switch owner := m.ledger.owner(l.Index); owner {
+	case a.name:
+	case "":
+		return refusal(ctl.ENOENT, "%s is no port", l.Name)
+	default:
+		return refusal(ctl.EINVAL, "%s is a port of %s", l.Name, owner)
+	}
+	return a.do(func() error {
+		p := a.portByIndex(l.Index)
+		if p == nil {
+			return refusal(ctl.ENOENT, "%s is no port", l.Name)
+		}
+		return a.detach(p, true)
+	})
+}
+
+// SetFlags sets and clears link0 to link2; other bits are EINVAL.
+func (m *Manager) SetFlags(name string, set, clear ctl.LinkFlags) error {
+	if (set|clear)&^(ctl.Link0|ctl.Link1|ctl.Link2) != 0 {
+		return refusal(ctl.EINVAL, "flags %#x", set|clear)
+	}
+	return m.change(name, func(a *aggregate) error { return a.setFlags(set, clear) })
+}
+
+// SetMTU sets the MTU of an agr interface and of its ports.
+func (m *Manager) SetMTU(name string, mtu int32) error {
+	return m.change(name, func(a *aggregate) error { return a.setMTU(int(mtu)) })
+}
+
+// SetAddr sets the link-layer address of an agr interface that has a port.
+func (m *Manager) SetAddr(name string, addr ether.Addr) error {
+	return m.change(name, func(a *aggregate) error { return a.setAddr(addr) })
+}
+
+func (m *Manager) change(name string, f func(*aggregate) error) error {
+	m.ops.Lock()
+	defer m.ops.Unlock()
+	a, err := m.find(name)
+	if err != nil {
+		return err
+	}
+	return a.do(func() error { return f(a) })
+}
+
+// List names all agr interfaces in the order of their units.
+func (m *Manager) List() []string {
+	var names []string
+	for _, a := range m.all() {
+		names = append(names, a.name)
+	}
+	return names
+}
+
+// Exists is nil, or ENXIO when there is no such agr interface.
+func (m *Manager) Exists(name string) error {
+	_, err := m.find(name)
+	return err
+}
+
+// Status describes one agr interface.
+func (m *Manager) Status(name string) (*ctl.Status, error) {
+	a, err := m.find(name)
+	if err != nil {
+		return nil, err
+	}
+	var st *ctl.Status
+	err = a.do(func() error { st = a.status(); return nil })
+	return st, err
+}
+
+// Owner names the agr interface that ifname is a port of, "" if none.
+func (m *Manager) Owner(ifname string) string {
+	l, err := m.os.LinkByName(ifname)
+	if err != nil {
+		return ""
+	}
+	return m.ledger.owner(l.Index)
+}
+
+// Subscribe calls f for each transition.
+func (m *Manager) Subscribe(ctx context.Context, name string, f func(ctl.Transition) error) error {
+	if name != "" {
+		if err := m.Exists(name); err != nil {
+			return err
+		}
+	}
+	return m.hub.subscribe(ctx, name, f)
+}
+
+// resumePorts attaches the ports that a predecessor had, with its undo.
+func (a *aggregate) resumePorts(recs []state.Port) error {
+	var errs []error
+	for _, rec := range recs {
+		l, err := a.os.LinkByIndex(rec.Index)
+		if isGone(err) {
+			a.log.Warn("port has gone", "agr", a.name, "port", rec.Name)
+			continue
+		}
+		if err == nil {
+			err = a.join(&port{name: l.Name, index: l.Index, number: rec.Number, undo: rec.Undo, resumed: true}, l)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("port %s: %w", rec.Name, err))
+		}
+	}
+	if len(a.ports) == 0 {
+		a.system = ether.Addr{}
+		a.step(lacp.Configure{Config: a.config()})
+	}
+	errs = append(errs, a.ledger.put(a.record()))
+	return errors.Join(errs...)
+}

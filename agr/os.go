@@ -1,0 +1,71 @@
+package agr
+
+import (
+	"ifagr/agr/datapath"
+	"ifagr/netutil/ether"
+	"ifagr/netutil/rtnl"
+)
+
+// Viewer reads the interfaces of the network namespace.
+type Viewer interface {
+	Links() ([]rtnl.Link, error)
+	// LinkByName finds an interface; the error is rtnl.ErrNotFound if there is none.
+	LinkByName(name string) (rtnl.Link, error)
+	LinkByIndex(index int) (rtnl.Link, error)
+	// Addrs lists the addresses of one interface, or of all if index is 0, of one
+	// family or of both (unix.AF_UNSPEC).
+	Addrs(index, family int) ([]rtnl.Addr, error)
+	// Groups lists the link-layer groups of every interface by its index.
+	Groups() (map[int][]ether.Addr, error)
+}
+
+// Changer changes an interface.
+type Changer interface {
+	SetUp(index int) error
+	SetDown(index int) error
+	SetMTU(index, mtu int) error
+	SetAddr(index int, a ether.Addr) error
+	SetAddrGenMode(index int, m rtnl.AddrGenMode) error
+}
+
+// Medium asks a driver about its link (ethtool).
+type Medium interface {
+	// Carrier reports whether the interface has a link. It must be cheap.
+	Carrier(name string) (bool, error)
+	// Speed is in Mb/s, 0 when the driver does not know.
+	Speed(name string) (mbps uint64, halfDuplex bool)
+}
+
+// SlowConn sends and receives the untagged 0x8809 frames of one port.
+type SlowConn interface {
+	// Read reads one frame, from its destination address on. It fails when the
+	// connection is closed.
+	Read(b []byte) (int, error)
+	Send(frame []byte) error
+	Close() error
+}
+
+// Filter holds what a port must let in besides its own address. Closing it
+// takes everything back.
+type Filter interface {
+	Add(a ether.Addr) error
+	Drop(a ether.Addr) error
+	SetPromisc(on bool) error
+	Close() error
+}
+
+// Opener opens what moves frames.
+type Opener interface {
+	// Device makes agrN, or adopts the one that a predecessor left.
+	Device(name string, mac ether.Addr) (datapath.Device, error)
+	Slow(index int) (SlowConn, error)
+	Filter(index int) (Filter, error)
+}
+
+// OS is everything that package agr needs of the operating system.
+type OS struct {
+	Viewer
+	Changer
+	Medium
+	Opener
+}

@@ -1,0 +1,102 @@
+package agr
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ifagr/agr/ctl"
+	"ifagr/agr/lacp"
+	"ifagr/agr/marker"
+	"ifagr/agr/state"
+	"ifagr/netutil/ether"
+)
+
+// port is one physical port. It belongs to its aggregate's goroutine.
+type port struct {
+	name   string
+	index  int
+	number uint16 // LACP port number
+	undo   state.Undo
+	// resumed says that a predecessor attached it: addresses that came since do
+	// not matter.
+	resumed bool
+
+	slow   SlowConn
+	filter Filter
+	cancel context.CancelFunc // ends the reader of slow
+	reader chan struct{}      // closed when the reader has ended
+
+	up         bool // administratively
+	carrier    bool
+	speed      uint64
+	half       bool
+	mac        ether.Addr   // what it was given when it joined
+	admitted   []ether.Addr // what the filter lets in for agrN
+	promisc    bool
+	markers    marker.Limiter
+	maxDelay   time.Duration // the partner's CollectorMaxDelay
+	foreign    []string      // addresses that another tool added
+	reverts    reverts
+	conflict   string
+	count      ctl.Counters
+	lastChange time.Time // of the mux
+}
+
+// link is what the protocol knows of the port's link.
+func (p *port) link() lacp.Link {
+	return lacp.Link{Up: p.up && p.carrier, Speed: p.speed, HalfDuplex: p.half}
+}
+
+func (p *port) record() state.Port {
+	return state.Port{Name: p.name, Index: p.index, Number: p.number, Undo: p.undo}
+}
+
+// close gives back what is open for the port.
+func (p *port) close() error {
+	var errs []error
+	if p.cancel != nil {
+		p.cancel()
+	}
+	if p.slow != nil {
+		errs = append(errs, p.slow.Close())
+		<-p.reader
+	}
+	if p.filter != nil {
+		errs = append(errs, p.filter.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// revertsPerMinute is how often a setting that another tool changes is put back
+// before the port is only shown as in conflict.
+const revertsPerMinute = 3
+
+// reverts remembers when settings of a port were put back.
+type reverts []time.Time
+
+// allow reports whether one more may be put back now.
+func (r *reverts) allow(now time.Time) bool {
+	*r = slices.DeleteFunc(*r, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	if len(*r) >= revertsPerMinute {
+		return false
+	}
+	*r = append(*r, now)
+	return true
+}
+
+// setPortAddr changes a port's address. A driver that refuses while the
+// interface is up gets it down for a moment (design D10).
+func setPortAddr(c Changer, index int, up bool, addr ether.Addr) error {
+	err := c.SetAddr(index, addr)
+	if err == nil || !up || !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	if err := c.SetDown(index); err != nil {
+		return err
+	}
+	return errors.Join(c.SetAddr(index, addr), c.SetUp(index))
+}

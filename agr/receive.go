@@ -1,0 +1,107 @@
+package agr
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"ifagr/agr/ctl"
+	"ifagr/agr/lacp"
+	"ifagr/agr/marker"
+	"ifagr/agr/slow"
+)
+
+// maxFrame is the longest slow-protocol frame that is read: a LACPDU of version
+// 2 has more TLVs than one of version 1, and Ethernet's MTU bounds it.
+const maxFrame = 2048
+
+// readBudget is how many slow-protocol frames a port may bring in a second. The
+// standard allows 10; more than this is a flood and is dropped before it can
+// keep the owner from its timers.
+const readBudget = 100
+
+// read hands a port's slow-protocol frames to the owner until the connection is
+// closed.
+func (a *aggregate) read(ctx context.Context, p *port, conn SlowConn) {
+	defer close(p.reader)
+	buf := make([]byte, maxFrame)
+	var window time.Time
+	budget := 0
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			if ctx.Err() == nil {
+				a.log.Debug("slow-protocol connection ended", "agr", a.name, "port", p.name, "err", err)
+			}
+			return
+		}
+		if now := time.Now(); now.Sub(window) >= time.Second {
+			window, budget = now, readBudget
+		}
+		if budget--; budget < 0 {
+			continue
+		}
+		select {
+		case a.frames <- received{p, bytes.Clone(buf[:n])}:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// receive handles one slow-protocol frame.
+func (a *aggregate) receive(r received) {
+	if a.port(r.port.number) != r.port {
+		return // it has left meanwhile
+	}
+	subtype, ok := slow.Subtype(r.frame)
+	switch {
+	case !ok:
+		return
+	case subtype == slow.SubtypeLACP:
+		a.receiveLACP(r)
+	case subtype == slow.SubtypeMarker:
+		a.receiveMarker(r)
+	default:
+		r.port.count.UnknownRx++
+	}
+}
+
+func (a *aggregate) receiveLACP(r received) {
+	pdu, err := slow.ParseLACPDU(r.frame)
+	if err != nil {
+		r.port.count.LACPBad++
+		a.log.Debug("bad LACPDU", "agr", a.name, "port", r.port.name, "err", err)
+		return
+	}
+	r.port.count.LACPRx++
+	r.port.maxDelay = time.Duration(pdu.CollectorMaxDelay) * collectorDelayUnit
+	a.step(lacp.Received{Number: r.port.number, PDU: pdu})
+}
+
+// receiveMarker answers a Marker, in every state of the port but not in link1
+// (agr(4)).
+func (a *aggregate) receiveMarker(r received) {
+	p := r.port
+	if a.flags&ctl.Link1 != 0 {
+		return
+	}
+	m, err := slow.ParseMarker(r.frame)
+	if err != nil {
+		p.count.MarkerBad++
+		return
+	}
+	p.count.MarkerRx++
+	if m.Type != slow.MarkerInformation || !p.markers.Allow(time.Since(a.epoch)) {
+		return
+	}
+	reply, ok := marker.Respond(nil, r.frame, p.undo.MAC)
+	if !ok {
+		return
+	}
+	if err := p.slow.Send(reply); err != nil {
+		a.log.Warn("Marker Response not sent", "agr", a.name, "port", p.name, "err", err)
+		return
+	}
+	p.count.MarkerTx++
+}

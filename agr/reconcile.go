@@ -1,0 +1,177 @@
+package agr
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"ifagr/agr/lacp"
+	"ifagr/netutil/ether"
+	"ifagr/netutil/rtnl"
+)
+
+// view is one look at the interfaces of the namespace. It is not changed after
+// it was made, and is shared by all aggregates.
+type view struct {
+	links  map[int]rtnl.Link
+	addrs  map[int][]rtnl.Addr
+	groups map[int][]ether.Addr
+	// full asks for a look at what sends no event as well (speed, duplex).
+	full bool
+}
+
+// reconcile compares the interfaces as they are with what should be, and acts
+// (design D12). A view may be older than what the owner did or heard since, so
+// whatever it gives a reason to change is read again first.
+func (a *aggregate) reconcile(v *view) {
+	dev, err := a.fresh(v, a.dev.Index(), a.devAsKnown)
+	switch {
+	case isGone(err):
+		a.log.Warn("the interface was deleted by another tool", "agr", a.name)
+		a.ending = true
+		return
+	case err != nil:
+		a.log.Error("interface not read", "agr", a.name, "err", err)
+		return
+	}
+	for _, p := range slices.Clone(a.ports) {
+		a.reconcilePort(p, v)
+	}
+	a.follow(dev, v)
+}
+
+// fresh finds an interface in a view, and reads it again when it is not there or
+// not as it is known.
+func (a *aggregate) fresh(v *view, index int, asKnown func(rtnl.Link) bool) (rtnl.Link, error) {
+	if l, ok := v.links[index]; ok && asKnown(l) {
+		return l, nil
+	}
+	return a.os.LinkByIndex(index)
+}
+
+func (a *aggregate) devAsKnown(l rtnl.Link) bool { return l.MTU == a.mtu && l.Addr == a.mac }
+
+func (a *aggregate) reconcilePort(p *port, v *view) {
+	l, err := a.fresh(v, p.index, func(l rtnl.Link) bool {
+		return l.Name == p.name && l.Up() == p.up && l.Carrier == p.carrier && l.Addr == p.mac && l.MTU == a.mtu
+	})
+	switch {
+	case isGone(err):
+		a.log.Warn("port has gone", "agr", a.name, "port", p.name)
+		if err := a.detach(p, false); err != nil {
+			a.log.Error("removal of a port that has gone", "agr", a.name, "port", p.name, "err", err)
+		}
+		return
+	case err != nil:
+		a.log.Error("port not read", "agr", a.name, "port", p.name, "err", err)
+		return
+	}
+	a.rename(p, l)
+	a.updateLink(p, l, v.full)
+	a.revert(p, l)
+	a.noteForeign(p, v.addrs[p.index])
+}
+
+// rename follows a port's name.
+func (a *aggregate) rename(p *port, l rtnl.Link) {
+	if l.Name == p.name {
+		return
+	}
+	a.log.Info("port was renamed", "agr", a.name, "port", p.name, "to", l.Name)
+	p.name = l.Name
+	if err := a.ledger.put(a.record()); err != nil {
+		a.log.Error("state not saved", "agr", a.name, "err", err)
+	}
+}
+
+// updateLink tells the protocol what has changed of a port's link. Speed and
+// duplex are asked for when the link comes, and now and then.
+func (a *aggregate) updateLink(p *port, l rtnl.Link, full bool) {
+	before := p.link()
+	p.up, p.carrier = l.Up(), l.Carrier
+	if full || p.link().Up && !before.Up {
+		p.speed, p.half = a.os.Speed(p.name)
+	}
+	a.linkChanged(p, before)
+}
+
+// readLink reads everything about a new port's link.
+func (a *aggregate) readLink(p *port, l rtnl.Link) {
+	p.up, p.carrier = l.Up(), l.Carrier
+	p.speed, p.half = a.os.Speed(p.name)
+}
+
+// readCarriers looks at the ports' carriers only, which may have changed
+// although no event has come yet (design D12).
+func (a *aggregate) readCarriers() {
+	for _, p := range a.ports {
+		on, err := a.os.Carrier(p.name)
+		if err != nil || on == p.carrier {
+			continue
+		}
+		before := p.link()
+		p.carrier = on
+		if on {
+			p.speed, p.half = a.os.Speed(p.name)
+		}
+		a.linkChanged(p, before)
+	}
+}
+
+func (a *aggregate) linkChanged(p *port, before lacp.Link) {
+	now := p.link()
+	if now == before {
+		return
+	}
+	if before.Up && !now.Up {
+		p.count.Flaps++
+	}
+	a.step(lacp.LinkChange{Number: p.number, Link: now})
+	if now.Speed != before.Speed {
+		a.program()
+	}
+}
+
+// revert puts back what another tool changed of a port, at most three times a
+// minute; after that the port is shown as in conflict and left alone.
+func (a *aggregate) revert(p *port, l rtnl.Link) {
+	want := p.mac
+	if l.Addr == want && l.MTU == a.mtu {
+		return
+	}
+	what := fmt.Sprintf("address %s, mtu %d", l.Addr, l.MTU)
+	if !p.reverts.allow(time.Now()) {
+		if p.conflict == "" {
+			a.log.Error("another tool keeps changing this port; it is left alone now", "agr", a.name, "port", p.name, "has", what)
+		}
+		p.conflict = what
+		return
+	}
+	p.conflict = ""
+	a.log.Warn("another tool changed this port; put back", "agr", a.name, "port", p.name, "had", what)
+	if l.Addr != want {
+		if err := setPortAddr(a.os, p.index, p.up, want); err != nil {
+			a.log.Error("address not put back", "agr", a.name, "port", p.name, "err", err)
+		}
+	}
+	if l.MTU != a.mtu {
+		if err := a.os.SetMTU(p.index, a.mtu); err != nil {
+			a.log.Error("mtu not put back", "agr", a.name, "port", p.name, "err", err)
+		}
+	}
+}
+
+// noteForeign remembers and logs addresses that another tool gave a port. They
+// are not deleted (design D3).
+func (a *aggregate) noteForeign(p *port, addrs []rtnl.Addr) {
+	var foreign []string
+	for _, addr := range addrs {
+		foreign = append(foreign, describeAddr(addr, p.name))
+	}
+	for _, f := range foreign {
+		if !slices.Contains(p.foreign, f) {
+			a.log.Warn("a port has an address", "agr", a.name, "port", p.name, "addr", f)
+		}
+	}
+	p.foreign = foreign
+}

@@ -1,0 +1,80 @@
+package agr
+
+import (
+	"ifagr/agr/ctl"
+	"ifagr/agr/datapath"
+	"ifagr/agr/lacp"
+	"ifagr/agr/slow"
+)
+
+// status describes the aggregate for people and programs.
+func (a *aggregate) status() *ctl.Status {
+	st := a.lacp.Status()
+	stats := a.dev.Stats()
+	out := &ctl.Status{
+		Version: ctl.StatusVersion, Name: a.name, Index: a.dev.Index(), MAC: a.mac,
+		Datapath: a.dev.Info().Kind, Shield: a.dev.Info().Shield,
+		RoundRobin: a.flags&ctl.Link0 != 0, Static: a.flags&ctl.Link1 != 0, LinkFlags: a.flags,
+		Active: st.Active, Drops: stats.Drops,
+		Aggregators: []ctl.Aggregator{}, Ports: []ctl.PortStatus{},
+	}
+	for _, g := range st.Aggregators {
+		out.Aggregators = append(out.Aggregators, aggregatorStatus(g))
+	}
+	for _, p := range a.ports {
+		ps, ok := portStatus(st, p.number)
+		if !ok {
+			continue
+		}
+		s := a.portStatus(p, ps, stats.Ports[p.number])
+		if ps.Distributing {
+			out.Speed += p.speed
+		}
+		out.Ports = append(out.Ports, s)
+	}
+	return out
+}
+
+func aggregatorStatus(g lacp.AggregatorStatus) ctl.Aggregator {
+	return ctl.Aggregator{
+		ID: g.ID, Active: g.Active, Individual: g.Individual, Speed: g.Speed,
+		Actor: lagEnd(g.Actor), Partner: lagEnd(g.Partner),
+	}
+}
+
+func lagEnd(e lacp.LAGEnd) ctl.LAGEnd {
+	return ctl.LAGEnd{SystemPriority: e.System.Priority, System: e.System.Addr, Key: e.Key}
+}
+
+func lacpEnd(i slow.PortInfo) ctl.LACPEnd {
+	return ctl.LACPEnd{
+		SystemPriority: i.System.Priority, System: i.System.Addr, Key: i.Key,
+		PortPriority: i.Priority, Port: i.Port, State: uint8(i.State),
+	}
+}
+
+func (a *aggregate) portStatus(p *port, ps lacp.PortStatus, stats datapath.PortStats) ctl.PortStatus {
+	count := p.count
+	count.RxFrames, count.RxBytes, count.RxDropped = stats.RxFrames, stats.RxBytes, stats.RxDropped
+	count.TxFrames, count.TxBytes, count.TxErrors = stats.TxFrames, stats.TxBytes, stats.TxErrors
+	count.StateChanges = ps.StateChanges
+	return ctl.PortStatus{
+		Name: p.name, Index: p.index, Number: p.number, Flags: portFlags(ps), OwnMAC: p.undo.MAC,
+		Up: p.up, Carrier: p.carrier, Speed: p.speed, HalfDuplex: p.half,
+		Aggregator: ps.Aggregator, Selected: ps.Selected, Receive: ps.Receive, Mux: ps.Mux, Periodic: ps.Periodic,
+		Loopback: ps.Loopback, Actor: lacpEnd(ps.Actor), Partner: lacpEnd(ps.Partner), Reason: ps.Reason,
+		ForeignAddrs: p.foreign, Conflict: p.conflict, LastChange: p.lastChange,
+		Conversation: a.table.Count(p.number), Counters: count,
+	}
+}
+
+func portFlags(ps lacp.PortStatus) ctl.PortFlags {
+	var f ctl.PortFlags
+	if ps.Collecting {
+		f |= ctl.PortCollecting
+	}
+	if ps.Distributing {
+		f |= ctl.PortDistributing
+	}
+	return f
+}

@@ -1,0 +1,9 @@
+// Command agrd is the link aggregation daemon: it owns the agr interfaces of one
+// network namespace and answers ifconfig(8) on its control socket.
+//
+//	agrd [options]          serve
+//	agrd monitor [-j] [agr] show transitions as they happen
+//	agrd demo               two systems, two links, one aggregate, and a cut
+//
+// See agrd(8).
+package main

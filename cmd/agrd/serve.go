@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"ifagr/agr"
+	"ifagr/agr/ctl"
+	"ifagr/agr/state"
+	"ifagr/netutil/rtnl"
+)
+
+// lockWait is how long a start waits for a predecessor that is ending.
+const lockWait = 5 * time.Second
+
+// idleGrace is how long a daemon that was started for its agr interfaces stays
+// without one.
+const idleGrace = 2 * time.Second
+
+// serveConfig is what the command line of the daemon says.
+type serveConfig struct {
+	carrierPoll time.Duration
+	group       int
+	idle        bool
+	log         string
+	debug       bool
+}
+
+func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
+	var c serveConfig
+	fs := flag.NewFlagSet("agrd", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.DurationVar(&c.carrierPoll, "carrier-poll", 10*time.Millisecond, "")
+	fs.BoolVar(&c.idle, "idle", false, "")
+	fs.StringVar(&c.log, "log", "text", "")
+	fs.BoolVar(&c.debug, "v", false, "")
+	group := fs.String("group", "", "")
+	if err := fs.Parse(args); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintf(stderr, "agrd: %v\n", err)
+		}
+		return c, errUsage
+	}
+	if fs.NArg() > 0 {
+		fmt.Fprintf(stderr, "agrd: %s: not a subcommand\n", fs.Arg(0))
+		return c, errUsage
+	}
+	if c.carrierPoll < 0 {
+		return c, fmt.Errorf("-carrier-poll %v: negative", c.carrierPoll)
+	}
+	var err error
+	c.group, err = groupID(*group)
+	return c, err
+}
+
+// groupID finds a group by its name or number; no name is no group, -1.
+func groupID(name string) (int, error) {
+	if name == "" {
+		return -1, nil
+	}
+	if id, err := strconv.Atoi(name); err == nil && id >= 0 {
+		return id, nil
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return -1, fmt.Errorf("-group: %w", err)
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+// serve runs the daemon until a signal, or until it is idle.
+func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
+	cfg, err := parseServe(args, stderr)
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(cfg.log, cfg.debug, stderr)
+	if err != nil {
+		return err
+	}
+	cookie, err := ctl.NetnsCookie()
+	if err != nil {
+		return err
+	}
+	socket := ctl.SocketPath(ctl.RunDir, cookie)
+	if path := os.Getenv(ctl.SocketEnv); path != "" {
+		socket = path
+	}
+	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
+		return err
+	}
+	wait, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	unlock, err := ctl.Lock(wait, socket+".lock")
+	if errors.Is(err, ctl.ErrLocked) {
+		return fmt.Errorf("another agrd serves this network namespace: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return serveLocked(ctx, cfg, log, cookie, socket)
+}
+
+func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie uint64, socket string) error {
+	bootID, err := state.BootID()
+	if err != nil {
+		return err
+	}
+	system, closeSystem, err := agr.Linux(log)
+	if err != nil {
+		return err
+	}
+	defer closeSystem()
+	m := agr.New(agr.Config{
+		StatePath:   state.Path(filepath.Dir(socket), cookie),
+		CarrierPoll: cfg.carrierPoll,
+		Netns:       cookie, BootID: bootID,
+	}, system, log)
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	watcher, err := rtnl.Watch(ctx)
+	if err != nil {
+		return err
+	}
+	ready := make(chan struct{})
+	group.Go(func() error { return m.Run(ctx, watcher.C, func() { close(ready) }) })
+	group.Go(func() error {
+		<-ready
+		if cfg.log == "syslog" {
+			detach(log)
+		}
+		return listen(ctx, &ctl.Server{Handler: m, Netns: cookie, Group: cfg.group, Log: log}, socket)
+	})
+	if cfg.idle {
+		group.Go(func() error { endWhenIdle(ctx, m, cancel); return nil })
+	}
+	return group.Wait()
+}
+
+// detach lets go of the stderr of whoever started the daemon, which has heard
+// what kept it from starting.
+func detach(log *slog.Logger) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err == nil {
+		err = unix.Dup3(int(null.Fd()), 2, 0)
+		null.Close()
+	}
+	if err != nil {
+		log.Warn("stderr kept", "err", err)
+	}
+}
+
+func listen(ctx context.Context, s *ctl.Server, socket string) error {
+	l, err := ctl.Listen(socket)
+	if err != nil {
+		return err
+	}
+	s.Log.Info("serving", "socket", socket, "netns", s.Netns)
+	return s.Serve(ctx, l)
+}
+
+// endWhenIdle ends a daemon that has no agr interface (any more).
+func endWhenIdle(ctx context.Context, m *agr.Manager, cancel context.CancelFunc) {
+	grace := time.NewTicker(idleGrace)
+	defer grace.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.Idle():
+		case <-grace.C:
+		}
+		if m.EndIfIdle() {
+			cancel()
+			return
+		}
+	}
+}

@@ -1,0 +1,564 @@
+package ifagr_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
+
+	"ifagr/agr/ctl"
+	"ifagr/agr/slow"
+	"ifagr/netutil/nettest"
+)
+
+// The README's first command.
+func TestDemo(t *testing.T) {
+	nettest.Require(t, nettest.Root, nettest.TUN)
+	out, err := exec.Command(filepath.Join(programs(t), "agrd"), "demo").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const both = "flags=0x3<COLLECTING,DISTRIBUTING>"
+	if n := strings.Count(string(out), both); n != 4 {
+		t.Errorf("%q is shown %d times, want 4: two ports at two ends\n%s", both, n, out)
+	}
+}
+
+// The manual's example against an Open vSwitch: both ends see both ports
+// distribute soon, and traffic is intact.
+func TestExampleAgainstOpenVSwitch(t *testing.T) {
+	a, sw := withSwitch(t, nettest.OVSConfig{LACP: "active", Time: "fast"})
+	cmd := a.Command("testdata/e2e/example.sh")
+	cmd.Env = a.path()
+	start := time.Now()
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Fatalf("the example: %v\n%s", err, out)
+	}
+	nettest.Eventually(t, settle, func() error { return a.distributes("re0", "re1") })
+	nettest.Eventually(t, settle, func() error { return switchDistributes(sw, "q0", "q1") })
+	t.Logf("both ends distribute on both ports %v after the example began", time.Since(start).Round(time.Millisecond))
+	compareWithSwitch(t, a, sw)
+	a.Run("ping", "-c", "3", "-i", "0.2", "-W", "2", "192.0.2.2")
+	sendIntact(t, a.NS, sw, 200<<20)
+}
+
+// switchDistributes is nil when the switch collects and distributes on ports.
+func switchDistributes(sw openVSwitch, ports ...string) error {
+	st, err := sw.Show()
+	if err != nil {
+		return err
+	}
+	for _, name := range ports {
+		p := st.Ports[name]
+		if !p.Attached || !p.Enabled || p.State != "current" || !p.Partner.Has("synchronized", "collecting", "distributing") {
+			return fmt.Errorf("switch: %s: %+v", name, p)
+		}
+	}
+	return nil
+}
+
+// compareWithSwitch checks that each end says of the other what the other says
+// of itself.
+func compareWithSwitch(t *testing.T, a *host, sw openVSwitch) {
+	t.Helper()
+	far, err := sw.Show()
+	if err != nil {
+		t.Fatal(err)
+	}
+	verbose := a.ifconfig("-v", "agr0")
+	for i, p := range a.mustStatus().Ports {
+		q := far.Ports[fmt.Sprintf("q%d", i)]
+		type end struct{ System, Key, Port, PortPriority any }
+		ours, theirs := end{p.Actor.System, p.Actor.Key, p.Actor.Port, p.Actor.PortPriority},
+			end{q.Partner.System, q.Partner.Key, q.Partner.Port, q.Partner.PortPriority}
+		if ours != theirs {
+			t.Errorf("%s says of itself %+v, the switch of it %+v", p.Name, ours, theirs)
+		}
+		ours, theirs = end{p.Partner.System, p.Partner.Key, p.Partner.Port, p.Partner.PortPriority},
+			end{q.Actor.System, q.Actor.Key, q.Actor.Port, q.Actor.PortPriority}
+		if ours != theirs {
+			t.Errorf("%s says of the switch %+v, the switch of itself %+v", p.Name, ours, theirs)
+		}
+		shown := fmt.Sprintf("%04X,%s,%04X", p.Partner.SystemPriority,
+			strings.ToUpper(strings.ReplaceAll(q.Actor.System.String(), ":", "-")), q.Actor.Key)
+		if !strings.Contains(verbose, shown) {
+			t.Errorf("ifconfig -v does not show the partner %s:\n%s", shown, verbose)
+		}
+	}
+}
+
+// sendIntact sends n octets over TCP from a namespace to the switch's address
+// and compares what arrives.
+func sendIntact(t *testing.T, from *nettest.NS, sw openVSwitch, n int64) {
+	t.Helper()
+	var l net.Listener
+	var err error
+	sw.ns.Do(func() { l, err = net.Listen("tcp", "192.0.2.2:0") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	got := make(chan [sha256.Size]byte, 1)
+	go func() {
+		defer close(got)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		h := sha256.New()
+		if m, err := io.Copy(h, conn); err == nil && m == n {
+			got <- [sha256.Size]byte(h.Sum(nil))
+		}
+	}()
+	var conn net.Conn
+	from.Do(func() { conn, err = net.DialTimeout("tcp", l.Addr().String(), 5*time.Second) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	want := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(conn, want), io.LimitReader(rand.NewChaCha8([32]byte{1}), n)); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if sum, ok := <-got; !ok || sum != [sha256.Size]byte(want.Sum(nil)) {
+		t.Errorf("%d MB over TCP did not arrive intact", n>>20)
+	}
+	t.Logf("%d MB over TCP in %v", n>>20, time.Since(start).Round(time.Millisecond))
+}
+
+// Beside a static switch traffic flows, with link1 without a single LACPDU, and
+// without it through the optimistic default partner (design D5).
+func TestStaticSwitch(t *testing.T) {
+	for _, link1 := range []bool{true, false} {
+		t.Run(fmt.Sprintf("link1=%v", link1), func(t *testing.T) {
+			a, sw := withSwitch(t, nettest.OVSConfig{LACP: "off", Mode: "balance-slb"})
+			seen := countLACPDUs(t, sw.ns, "q0")
+			a.port("re0", "re1")
+			a.ifconfig("agr0", "create")
+			if link1 {
+				a.ifconfig("agr0", "link1")
+			}
+			a.ifconfig("agr0", "agrport", "re0", "agrport", "re1", "192.0.2.1/24")
+			nettest.Eventually(t, 10*time.Second, func() error { return a.distributes("re0", "re1") })
+			takeBroadcasts(t, a, sw)
+			a.Run("ping", "-c", "5", "-i", "0.2", "-W", "2", "192.0.2.2")
+			a.ifconfig("agr0", "-agrport", "re0")
+			if frames, defaulted := seen(); link1 != (frames == 0) || !link1 && defaulted == 0 {
+				t.Errorf("%d LACPDUs, %d of them Defaulted", frames, defaulted)
+			}
+		})
+	}
+}
+
+// takeBroadcasts makes a static switch accept broadcasts on the port where they
+// come from us: balance-slb takes them on one port only, and which one we send
+// them through is the hash's choice.
+func takeBroadcasts(t *testing.T, a *host, sw openVSwitch) {
+	t.Helper()
+	before := make(map[string]uint64)
+	for _, p := range a.mustStatus().Ports {
+		before[p.Name] = p.Counters.TxFrames
+	}
+	nettest.Eventually(t, settle, func() error {
+		a.Command("ping", "-c", "1", "-W", "1", "192.0.2.2").Run() // an ARP request at least
+		for i, p := range a.mustStatus().Ports {
+			if p.Counters.TxFrames > before[p.Name] {
+				sw.SetActive(fmt.Sprintf("q%d", i))
+				return nil
+			}
+		}
+		return fmt.Errorf("nothing was sent")
+	})
+}
+
+// countLACPDUs counts the LACPDUs that arrive on an interface, and those that
+// say Defaulted, until the function that it returns is called.
+func countLACPDUs(t *testing.T, ns *nettest.NS, name string) func() (frames, defaulted int) {
+	t.Helper()
+	var conn *packet.Conn
+	var err error
+	ns.Do(func() {
+		var ifi *net.Interface
+		if ifi, err = net.InterfaceByName(name); err == nil {
+			conn, err = packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, nil) // sees what the switch's shield drops
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type count struct{ frames, defaulted int }
+	done := make(chan count)
+	go func() {
+		var c count
+		b := make([]byte, 2048)
+		for {
+			n, _, err := conn.ReadFrom(b)
+			if err != nil {
+				done <- c
+				return
+			}
+			if subtype, ok := slow.Subtype(b[:n]); !ok || subtype != slow.SubtypeLACP {
+				continue
+			}
+			if pdu, err := slow.ParseLACPDU(b[:n]); err == nil {
+				c.frames++
+				if pdu.Actor.State.Has(slow.Defaulted) {
+					c.defaulted++
+				}
+			}
+		}
+	}()
+	return func() (int, int) {
+		conn.Close()
+		c := <-done
+		return c.frames, c.defaulted
+	}
+}
+
+// A port must have no address, not even an automatic one (design D3).
+func TestPortWithAddress(t *testing.T) {
+	a, _ := pair(t)
+	a.ifconfig("re0", "up")
+	a.ifconfig("re0", "inet", "192.0.2.7/24")
+	a.ifconfig("agr0", "create")
+	nettest.Eventually(t, settle, func() error {
+		if len(a.addrs("re0")) == 0 {
+			return fmt.Errorf("no automatic address yet")
+		}
+		return nil
+	})
+	before := a.settings("re0")
+	const busy = "ifconfig: SIOCSETAGR: Device busy"
+	a.refuses(busy, "agr0", "agrport", "re0")
+	a.ifconfig("re0", "inet", "192.0.2.7", "delete")
+	a.refuses(busy, "agr0", "agrport", "re0")
+	if got := a.settings("re0"); got != before {
+		t.Errorf("re0 is %+v, was %+v", got, before)
+	}
+	a.deleteAddrs("re0")
+	a.ifconfig("agr0", "agrport", "re0")
+	if got := a.link("agr0").Addr; got != before.MAC {
+		t.Errorf("agr0 has %s, want its first port's %s", got, before.MAC)
+	}
+}
+
+// One link of two is cut under a thousand datagrams a second, and comes back.
+func TestLinkCut(t *testing.T) {
+	a, b := pair(t)
+	a.agr0("192.0.2.1")
+	b.agr0("192.0.2.2")
+	for _, h := range []*host{a, b} {
+		nettest.Eventually(t, 2*settle, func() error { return h.distributes("re0", "re1") })
+	}
+	a.Run("ping", "-c", "1", "-W", "2", "192.0.2.2")
+	stream := func() *nettest.Stream {
+		return nettest.StartStream(t, nettest.StreamConfig{From: a.NS, To: b.NS, Addr: netip.MustParseAddr("192.0.2.2")})
+	}
+	s := stream()
+	waitReceived(t, s, 1000)
+	carrier := busiest(a.mustStatus())
+	b.ifconfig(carrier, "down")
+	waitReceived(t, s, s.Received()+2000)
+	cut := s.Stop()
+
+	s = stream()
+	waitReceived(t, s, 1000)
+	b.ifconfig(carrier, "up")
+	for _, h := range []*host{a, b} {
+		nettest.Eventually(t, 2*settle, func() error { return h.distributes("re0", "re1") })
+	}
+	waitReceived(t, s, s.Received()+2000)
+	back := s.Stop()
+	t.Logf("cut: %v", cut)
+	t.Logf("back: %v", back)
+	if back.Lost != 0 || back.Reordered != 0 || back.Duplicated != 0 || cut.Reordered != 0 || cut.Duplicated != 0 {
+		t.Errorf("want nothing lost when the link comes back, and nothing reordered or duplicated:\ncut  %v\nback %v", cut, back)
+	}
+	if cut.Lost > 500 {
+		t.Errorf("%d of %d lost by the cut: it was not noticed", cut.Lost, cut.Sent)
+	}
+}
+
+// waitReceived waits until a stream has brought n datagrams.
+func waitReceived(t *testing.T, s *nettest.Stream, n uint64) {
+	t.Helper()
+	nettest.Eventually(t, 10*time.Second, func() error {
+		if got := s.Received(); got < n {
+			return fmt.Errorf("%d datagrams have arrived, want %d", got, n)
+		}
+		return nil
+	})
+}
+
+// busiest is the port that has sent the most frames.
+func busiest(st *ctl.Status) string {
+	best := st.Ports[0]
+	for _, p := range st.Ports {
+		if p.Counters.TxFrames > best.Counters.TxFrames {
+			best = p
+		}
+	}
+	return best.Name
+}
+
+// A port that leaves tells the partner at once, and is what it was.
+func TestRemoveDistributingPort(t *testing.T) {
+	a, sw := withSwitch(t, nettest.OVSConfig{LACP: "active", Time: "slow"})
+	a.ifconfig("re1", "mtu", "1700")
+	a.port("re0", "re1")
+	before := a.settings("re1")
+	a.ifconfig("agr0", "create")
+	a.ifconfig("agr0", "agrport", "re0", "agrport", "re1")
+	nettest.Eventually(t, 2*settle, func() error { return a.distributes("re0", "re1") })
+	if got := a.settings("re1"); got.MAC == before.MAC || got.MTU != 1500 || got.GenMode == before.GenMode {
+		t.Errorf("as a port re1 is %+v", got)
+	}
+	a.ifconfig("agr0", "-agrport", "re1")
+	if got := a.settings("re1"); got != before {
+		t.Errorf("re1 is %+v, was %+v", got, before)
+	}
+	nettest.Eventually(t, time.Second, func() error {
+		st, err := sw.Show()
+		if err != nil {
+			return err
+		}
+		if q := st.Ports["q1"]; q.Partner.Has("synchronized") || q.Partner.Has("collecting") || q.Partner.Has("distributing") || !q.Partner.Has("aggregation") {
+			return fmt.Errorf("the switch believes of re1: %v", q.Partner.State)
+		}
+		return nil
+	})
+}
+
+// A killed daemon's successor knows what the ports were.
+func TestKilledDaemon(t *testing.T) {
+	a, _ := pair(t)
+	a.port("re0", "re1")
+	before := map[string]settings{"re0": a.settings("re0"), "re1": a.settings("re1")}
+	a.ifconfig("agr0", "create")
+	a.ifconfig("agr0", "agrport", "re0", "agrport", "re1")
+	pid, err := a.daemonPid()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := killAndWait(pid); err != nil {
+		t.Fatal(err)
+	}
+	a.refuses("ifconfig: SIOCSETAGR: Device not configured", "agr0", "-agrport", "re1")
+	a.refuses("ifconfig: SIOCAIFADDR: Device busy", "re1", "inet", "192.0.2.9/24")
+	a.Start(filepath.Join(a.bin, "agrd"))
+	nettest.Eventually(t, settle, func() error { return a.distributes("re0", "re1") })
+	for _, p := range a.mustStatus().Ports {
+		if p.OwnMAC != before[p.Name].MAC {
+			t.Errorf("%s was %s, the daemon believes %s", p.Name, before[p.Name].MAC, p.OwnMAC)
+		}
+	}
+	a.ifconfig("agr0", "-agrport", "re1", "-agrport", "re0")
+	for name, want := range before {
+		if got := a.settings(name); got != want {
+			t.Errorf("%s is %+v, was %+v", name, got, want)
+		}
+	}
+	a.ifconfig("agr0", "destroy")
+}
+
+// The daemon that a create has started ends after the last destroy, and leaves
+// nothing.
+func TestDaemonEnds(t *testing.T) {
+	a := newHost(t)
+	a.ifconfig("agr0", "create")
+	pid, err := a.daemonPid()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	a.ifconfig("agr0", "destroy")
+	if err := waitGone(fd, settle); err != nil {
+		t.Errorf("agrd: %v", err)
+	}
+	var cookie uint64
+	a.Do(func() { cookie, err = ctl.NetnsCookie() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(ctl.RunDir, fmt.Sprint(cookie)+".*")); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+	a.ifconfig("agr0", "create") // and starts again
+	a.ifconfig("agr0", "destroy")
+}
+
+// Many creates at once start one daemon, and all succeed.
+func TestConcurrentCreate(t *testing.T) {
+	a := newHost(t)
+	results := make(chan result)
+	for i := range 8 {
+		go func() { results <- a.try(fmt.Sprintf("agr%d", i), "create") }()
+	}
+	for range 8 {
+		if r := <-results; r.code != 0 || r.stderr != "" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if got := a.ifconfig("-l"); len(strings.Fields(got)) != 9 {
+		t.Errorf("-l shows %q", got)
+	}
+	for i := range 8 {
+		a.ifconfig(fmt.Sprintf("agr%d", i), "destroy")
+	}
+}
+
+// What the daemon logs of an aggregate's life has a reason in every line.
+func TestMonitor(t *testing.T) {
+	a, _ := pair(t)
+	a.ifconfig("agr0", "create")
+	a.port("re0")
+	m := a.Start(filepath.Join(a.bin, "agrd"), "monitor", "agr0")
+	nettest.Eventually(t, settle, func() error { // until it listens
+		a.ifconfig("agr0", "agrport", "re0")
+		a.ifconfig("agr0", "-agrport", "re0")
+		if m.Output() == "" {
+			return fmt.Errorf("monitor says nothing")
+		}
+		return nil
+	})
+	a.ifconfig("agr0", "agrport", "re0")
+	nettest.Eventually(t, 2*settle, func() error {
+		if out := m.Output(); !strings.Contains(out, "mux: COLLECTING -> DISTRIBUTING (") {
+			return fmt.Errorf("monitor says %q", out)
+		}
+		return nil
+	})
+}
+
+// A demonstration that is interrupted leaves nothing, and says so.
+func TestDemoInterrupted(t *testing.T) {
+	nettest.Require(t, nettest.Root, nettest.TUN)
+	tmp := t.TempDir()
+	cmd := exec.Command(filepath.Join(programs(t), "agrd"), "demo")
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	var out bytes.Buffer
+	cmd.Stderr = &out
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	scan := bufio.NewScanner(stdout)
+	for scan.Scan() && !strings.Contains(scan.Text(), "agr0 agrport") {
+	}
+	children := childrenOf(cmd.Process.Pid)
+	if err := cmd.Process.Signal(unix.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	for scan.Scan() {
+	}
+	err = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "interrupted") {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	if len(children) < 2 { // two daemons, and perhaps an ifconfig
+		t.Errorf("%d processes, want two daemons at least", len(children))
+	}
+	for _, pid := range children {
+		if err := unix.Kill(pid, 0); !errors.Is(err, unix.ESRCH) {
+			t.Errorf("daemon %d is still there: %v", pid, err)
+		}
+	}
+	if left, _ := os.ReadDir(tmp); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// agr0's groups and promiscuity follow to its ports, to later ones too, and are
+// gone from a port that has left.
+func TestFiltersFollow(t *testing.T) {
+	a, _ := pair(t)
+	a.port("re0", "re1")
+	a.ifconfig("agr0", "create")
+	a.ifconfig("agr0", "agrport", "re0", "up")
+	a.Run("ip", "maddr", "add", "01:00:5e:01:02:03", "dev", "agr0")
+	a.Run("ip", "link", "set", "agr0", "promisc", "on")
+	a.ifconfig("agr0", "agrport", "re1")
+	has := func(port string, want bool) error {
+		maddr := a.Run("ip", "maddr", "show", "dev", port)
+		if got := strings.Contains(maddr, "01:00:5e:01:02:03"); got != want {
+			return fmt.Errorf("%s: group there is %v, want %v", port, got, want)
+		}
+		if got := strings.Contains(maddr, "01:80:c2:00:00:02"); got != want {
+			return fmt.Errorf("%s: slow protocols group there is %v, want %v", port, got, want)
+		}
+		if got := a.link(port).Promiscuity > 0; got != want {
+			return fmt.Errorf("%s: promiscuous is %v, want %v", port, got, want)
+		}
+		return nil
+	}
+	for _, port := range []string{"re0", "re1"} {
+		nettest.Eventually(t, settle, func() error { return has(port, true) })
+	}
+	a.ifconfig("agr0", "-agrport", "re1")
+	if err := has("re1", false); err != nil {
+		t.Error(err)
+	}
+}
+
+// Other tools' ways with ports and agr0 are followed or put back (design D12).
+func TestOtherTools(t *testing.T) {
+	a, b := pair(t)
+	a.agr0("192.0.2.1")
+	b.agr0("192.0.2.2")
+	nettest.Eventually(t, 2*settle, func() error { return a.distributes("re0", "re1") })
+	own := a.mustStatus().MAC
+	a.Run("ip", "link", "set", "re1", "address", "02:00:00:00:99:99")
+	nettest.Eventually(t, settle, func() error {
+		if got := a.link("re1").Addr; got != own {
+			return fmt.Errorf("re1 has %s, want %s", got, own)
+		}
+		return nil
+	})
+	a.Run("ip", "link", "set", "agr0", "mtu", "1400")
+	nettest.Eventually(t, settle, func() error {
+		if x, y := a.link("re0").MTU, a.link("re1").MTU; x != 1400 || y != 1400 {
+			return fmt.Errorf("mtu %d and %d", x, y)
+		}
+		return nil
+	})
+	a.Run("ip", "link", "del", "re1")
+	nettest.Eventually(t, settle, func() error {
+		if st := a.mustStatus(); len(st.Ports) != 1 {
+			return fmt.Errorf("%d ports", len(st.Ports))
+		}
+		return a.distributes("re0")
+	})
+	a.Run("ping", "-c", "3", "-i", "0.2", "-W", "2", "192.0.2.2")
+	re0 := a.settings("re0")
+	a.Run("ip", "link", "del", "agr0")
+	nettest.Eventually(t, settle, func() error {
+		if got := a.settings("re0"); got.GenMode == re0.GenMode {
+			return fmt.Errorf("re0 is still %+v", got)
+		}
+		return nil
+	})
+	a.refuses("ifconfig: SIOCSETAGR: Device not configured", "agr0", "agrport", "re0")
+}
