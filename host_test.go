@@ -39,6 +39,7 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(binDir)
+	os.Setenv("GORACE", "atexit_sleep_ms=0 log_path="+filepath.Join(binDir, "race"))
 	code := m.Run()
 	for _, report := range races(binDir) {
 		fmt.Printf("a program that the tests ran has a data race:\n%s\n", report)
@@ -105,8 +106,7 @@ type result struct {
 
 // path is an environment in which our programs are found first.
 func (h *host) path() []string {
-	return append(os.Environ(), "PATH="+h.bin+":"+os.Getenv("PATH"), "IFCONFIG_HINTS=0",
-		"GORACE=log_path="+filepath.Join(h.bin, "race"))
+	return append(os.Environ(), "PATH="+h.bin+":"+os.Getenv("PATH"), "IFCONFIG_HINTS=0")
 }
 
 // try runs ifconfig.

@@ -415,7 +415,7 @@ func TestAuthorisation(t *testing.T) {
 			s := &Server{Handler: &fakeHandler{}, Group: tt.group, Log: slog.New(slog.DiscardHandler)}
 			go func() { done <- s.Serve(ctx, l) }()
 			cmd := exec.Command(client)
-			cmd.Env = []string{asNobody + "=" + path}
+			cmd.Env = []string{asNobody + "=" + path, "GORACE=atexit_sleep_ms=0"}
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &tt.cred}
 			out, err := cmd.CombinedOutput()
 			cancel()

@@ -88,26 +88,62 @@ func (l *lab) daemon(side int, profile string) error {
 	return ip("-n", l.ns[side], "link", "set", "agr0", "up")
 }
 
-// transfer runs one source and one sink and gives what the sink counted a second.
-func (l *lab) transfer(k kind, addr string, d time.Duration) (float64, error) {
+// result is what one transfer came to.
+type result struct {
+	rate float64       // what the sink counted, a second
+	cpu  time.Duration // that source, sink and daemons used
+}
+
+// transfer runs one source and one sink.
+func (l *lab) transfer(k kind, addr string, d time.Duration) (result, error) {
+	before, err := l.daemonCPU()
+	if err != nil {
+		return result{}, err
+	}
 	sink, err := start(l.ns[1], k.sink, addr, d.String())
 	if err != nil {
-		return 0, err
+		return result{}, err
 	}
 	defer sink.stop()
 	if _, err := sink.line(); err != nil {
-		return 0, fmt.Errorf("sink: %w", err)
+		return result{}, fmt.Errorf("sink: %w", err)
 	}
 	source, err := start(l.ns[0], k.source, addr, d.String())
 	if err != nil {
-		return 0, err
+		return result{}, err
 	}
 	defer source.stop()
 	text, err := sink.line()
 	if err != nil {
-		return 0, fmt.Errorf("sink: %w", err)
+		return result{}, fmt.Errorf("sink: %w", err)
 	}
-	return strconv.ParseFloat(text, 64)
+	rate, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return result{}, err
+	}
+	used := source.stop() + sink.stop()
+	after, err := l.daemonCPU()
+	return result{rate: rate, cpu: used + after - before}, err
+}
+
+// daemonCPU is how much CPU time the daemons have used so far.
+func (l *lab) daemonCPU() (time.Duration, error) {
+	var sum time.Duration
+	for _, p := range l.daemons {
+		if _, err := io.WriteString(p.in, "cpu\n"); err != nil {
+			return 0, fmt.Errorf("daemon: %w", err)
+		}
+		text, err := p.line()
+		if err != nil {
+			return 0, fmt.Errorf("daemon: %w", err)
+		}
+		used, err := time.ParseDuration(text)
+		if err != nil {
+			return 0, fmt.Errorf("daemon: %w", err)
+		}
+		sum += used
+	}
+	return sum, nil
 }
 
 // close ends the daemons and removes the namespaces.
@@ -133,7 +169,7 @@ func ip(args ...string) error {
 // does, and so with the program that started it.
 type process struct {
 	cmd *exec.Cmd
-	in  io.Closer
+	in  io.WriteCloser
 	out *bufio.Reader
 }
 
@@ -162,7 +198,12 @@ func (p *process) line() (string, error) {
 	return strings.TrimSpace(s), err
 }
 
-func (p *process) stop() {
+// stop ends the process, waits for it and gives the CPU time that it used.
+func (p *process) stop() time.Duration {
 	_ = p.in.Close()
 	_ = p.cmd.Wait()
+	if p.cmd.ProcessState == nil {
+		return 0
+	}
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 }

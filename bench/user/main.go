@@ -50,7 +50,7 @@ func run(c config) error {
 		return err
 	}
 	results := map[string]*series{}
-	fmt.Println("traffic          one veth        user datapath   ratio")
+	fmt.Println("traffic          one veth, CPU time              user datapath, CPU time        ratio")
 	for range c.rounds {
 		for _, k := range kinds {
 			select {
@@ -78,12 +78,14 @@ type kind struct {
 	source, sink string // roles
 	unit         string
 	scale        float64 // from what the sink counts to unit, both a second
+	piece        string
+	per          float64 // what the sink counts for a piece
 	goal         float64
 }
 
 var kinds = []kind{
-	{"TCP, 4 streams", "tcp-source", "tcp-sink", "Gb/s", 8e-9, 0.55},
-	{"UDP, small", "udp-source", "udp-sink", "k frames/s", 1e-3, 0.40},
+	{"TCP, 4 streams", "tcp-source", "tcp-sink", "Gb/s", 8e-9, "64 KB", 65536, 0.55},
+	{"UDP, small", "udp-source", "udp-sink", "kframe/s", 1e-3, "frame", 1, 0.40},
 }
 
 // series are the ratios of one kind of traffic, one for each round.
@@ -91,18 +93,24 @@ type series struct{ ratios []float64 }
 
 // measure makes one round.
 func (s *series) measure(l *lab, k kind, d time.Duration) error {
-	var rate [2]float64
-	order := rand.Perm(2)
-	for _, way := range order {
-		r, err := l.transfer(k, wayAddrs[way], d)
-		if err != nil {
+	var r [2]result
+	for _, way := range rand.Perm(2) {
+		var err error
+		if r[way], err = l.transfer(k, wayAddrs[way], d); err != nil {
 			return err
 		}
-		rate[way] = r * k.scale
 	}
-	s.ratios = append(s.ratios, rate[1]/rate[0])
-	fmt.Printf("%-16s %6.1f %-10s %6.1f %-10s %.2f\n", k.name, rate[0], k.unit, rate[1], k.unit, rate[1]/rate[0])
+	ratio := r[1].rate / r[0].rate
+	s.ratios = append(s.ratios, ratio)
+	fmt.Printf("%-15s %6.1f %-8s %5.2f us/%s   %6.1f %-8s %5.2f us/%s   %.2f\n", k.name,
+		r[0].rate*k.scale, k.unit, k.cost(r[0], d), k.piece,
+		r[1].rate*k.scale, k.unit, k.cost(r[1], d), k.piece, ratio)
 	return nil
+}
+
+// cost is the CPU time in microseconds that a piece took.
+func (k kind) cost(r result, d time.Duration) float64 {
+	return float64(r.cpu.Microseconds()) / (r.rate * d.Seconds() / k.per)
 }
 
 func (s *series) median() float64 {

@@ -38,14 +38,19 @@ func OpenGroups(ifindex int) (*Groups, error) {
 	return &Groups{conn: c, ifindex: ifindex, held: map[request]bool{}}, nil
 }
 
-// Add makes the interface receive frames to a group address.
-func (g *Groups) Add(a ether.Addr) error {
-	return g.set(request{unix.PACKET_MR_MULTICAST, a}, true)
-}
+// Add makes the interface receive frames to a group address, or to another
+// individual one besides its own.
+func (g *Groups) Add(a ether.Addr) error { return g.set(asking(a), true) }
 
 // Drop undoes Add. It is not an error if the interface has gone.
-func (g *Groups) Drop(a ether.Addr) error {
-	return g.set(request{unix.PACKET_MR_MULTICAST, a}, false)
+func (g *Groups) Drop(a ether.Addr) error { return g.set(asking(a), false) }
+
+// asking is the request to receive frames to an address.
+func asking(a ether.Addr) request {
+	if a.IsGroup() {
+		return request{unix.PACKET_MR_MULTICAST, a}
+	}
+	return request{unix.PACKET_MR_UNICAST, a}
 }
 
 // SetAllMulti makes the interface receive frames to every group address.
