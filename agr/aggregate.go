@@ -115,8 +115,13 @@ func (a *aggregate) now() lacp.Instant { return lacp.Instant(time.Since(a.epoch)
 // step hands an event to the protocol.
 func (a *aggregate) step(e lacp.Event) { a.lacp.Step(a.now(), e) }
 
-// settle carries out what the protocol has decided.
+// settle carries out what the protocol has decided. Frames that are waiting
+// count before the timers that have run out meanwhile: an owner that was kept
+// from its work must not take its partner for silent.
 func (a *aggregate) settle() {
+	for n := len(a.frames); n > 0; n-- {
+		a.receive(<-a.frames)
+	}
 	a.lacp.Advance(a.now())
 	r := a.lacp.Ready()
 	for _, t := range r.Transitions {
@@ -140,9 +145,22 @@ func (a *aggregate) rearm(t *time.Timer) {
 	t.Reset(max(0, time.Duration(at-a.now())))
 }
 
+// shownPerSecond is how many transitions of a port are logged in a second: what
+// a neighbour sends must not fill the log.
+const shownPerSecond = 100
+
 func (a *aggregate) logTransition(t lacp.Transition) {
-	if p := a.port(t.Port); p != nil && t.Machine == "mux" {
-		p.lastChange = time.Now()
+	if p := a.port(t.Port); p != nil {
+		if t.Machine == "mux" {
+			p.lastChange = time.Now()
+		}
+		ok, refused := p.shown.take(time.Now())
+		if refused > 0 {
+			a.log.Warn("transitions were not shown", "agr", a.name, "port", p.name, "count", refused)
+		}
+		if !ok {
+			return
+		}
 	}
 	a.transition(t.Name, t.Machine, t.From, t.To, t.Reason)
 }

@@ -67,14 +67,24 @@ func (a *aggregate) attach(l rtnl.Link) error {
 	if err != nil {
 		return err
 	}
-	p := &port{
-		name: l.Name, index: l.Index, number: number,
-		undo: state.Undo{MAC: l.Addr, MTU: l.MTU, AddrGenMode: uint8(l.AddrGenMode)},
+	undo, err := a.remember(l)
+	if err != nil {
+		return asErrno(err)
 	}
+	p := newPort(l, number, undo)
 	if len(a.ports) == 0 {
 		return a.attachFirst(p, l)
 	}
 	return a.join(p, l)
+}
+
+// remember is what a port will get back.
+func (a *aggregate) remember(l rtnl.Link) (state.Undo, error) {
+	s, err := a.os.Settings(l.Name)
+	return state.Undo{
+		MAC: l.Addr, MTU: l.MTU, AddrGenMode: uint8(l.AddrGenMode),
+		NoARP: l.Flags&unix.IFF_NOARP != 0, RPFilter: s.RPFilter, DisableIPv6: s.DisableIPv6,
+	}, err
 }
 
 // attachFirst gives agrN the address of its first port, which becomes the LACP
@@ -241,7 +251,19 @@ func (a *aggregate) restore(p *port) error {
 	if mode := rtnl.AddrGenMode(p.undo.AddrGenMode); l.AddrGenMode != mode {
 		errs = append(errs, a.os.SetAddrGenMode(p.index, mode))
 	}
+	if a.dev == nil || a.dev.Info().ChangesSettings {
+		errs = append(errs, a.restoreSettings(p, l))
+	}
 	return errors.Join(errs...)
+}
+
+// restoreSettings puts back what a datapath without eBPF changes.
+func (a *aggregate) restoreSettings(p *port, l rtnl.Link) error {
+	err := a.os.SetSettings(l.Name, Settings{RPFilter: p.undo.RPFilter, DisableIPv6: p.undo.DisableIPv6})
+	if noARP := l.Flags&unix.IFF_NOARP != 0; noARP != p.undo.NoARP {
+		err = errors.Join(err, a.os.SetNoARP(p.index, p.undo.NoARP))
+	}
+	return err
 }
 
 // forget takes a port off the list.

@@ -33,19 +33,20 @@ var (
 // fakeOS is a network namespace in memory. Every change is a call that can be
 // made to fail.
 type fakeOS struct {
-	mu      sync.Mutex
-	links   map[int]rtnl.Link
-	addrs   map[int][]rtnl.Addr
-	groups  map[int][]ether.Addr
-	speed   map[int]uint64
-	half    map[int]bool
-	calls   []string
-	failAt  int // the how-manieth change from now on fails; 0 = none
-	after   func(call string)
-	devices map[string]*dptest.Device
-	slows   map[int]*fakeSlow
-	filters map[int]*fakeFilter
-	wire    map[int]*fakeSlow // far ends, by the index of the near one
+	mu       sync.Mutex
+	links    map[int]rtnl.Link
+	addrs    map[int][]rtnl.Addr
+	groups   map[int][]ether.Addr
+	speed    map[int]uint64
+	half     map[int]bool
+	settings map[string]Settings
+	calls    []string
+	failAt   int // the how-manieth change from now on fails; 0 = none
+	after    func(call string)
+	devices  map[string]*dptest.Device
+	slows    map[int]*fakeSlow
+	filters  map[int]*fakeFilter
+	wire     map[int]*fakeSlow // far ends, by the index of the near one
 }
 
 var errInjected = fmt.Errorf("injected: %w", unix.ENOBUFS)
@@ -53,7 +54,7 @@ var errInjected = fmt.Errorf("injected: %w", unix.ENOBUFS)
 func newFakeOS() *fakeOS {
 	return &fakeOS{
 		links: make(map[int]rtnl.Link), addrs: make(map[int][]rtnl.Addr), groups: make(map[int][]ether.Addr),
-		speed: make(map[int]uint64), half: make(map[int]bool),
+		speed: make(map[int]uint64), half: make(map[int]bool), settings: make(map[string]Settings),
 		devices: make(map[string]*dptest.Device), slows: make(map[int]*fakeSlow),
 		filters: make(map[int]*fakeFilter), wire: make(map[int]*fakeSlow),
 	}
@@ -193,6 +194,27 @@ func (o *fakeOS) SetAddr(i int, a ether.Addr) error {
 
 func (o *fakeOS) SetAddrGenMode(i int, m rtnl.AddrGenMode) error {
 	return o.changeLink(i, "genmode", func(l *rtnl.Link) { l.AddrGenMode = m })
+}
+
+func (o *fakeOS) SetNoARP(i int, on bool) error {
+	return o.changeLink(i, "noarp", func(l *rtnl.Link) {
+		if l.Flags &^= unix.IFF_NOARP; on {
+			l.Flags |= unix.IFF_NOARP
+		}
+	})
+}
+
+func (o *fakeOS) Settings(name string) (Settings, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.settings[name], nil
+}
+
+func (o *fakeOS) SetSettings(name string, s Settings) error {
+	if have, _ := o.Settings(name); have == s {
+		return nil
+	}
+	return o.change("settings "+name, func() { o.settings[name] = s })
 }
 
 func (o *fakeOS) Carrier(name string) (bool, error) {
@@ -362,7 +384,7 @@ func startWorld(t *testing.T, o *fakeOS, path string) *world {
 		t: t, fake: o, path: path, events: make(chan rtnl.Event, 1), cancel: cancel, done: make(chan error, 1),
 	}
 	cfg := Config{StatePath: path, BootID: "boot", Netns: 1}
-	w.Manager = New(cfg, OS{Viewer: o, Changer: o, Medium: o, Opener: o}, slog.New(slog.DiscardHandler))
+	w.Manager = New(cfg, OS{Viewer: o, Changer: o, Tuner: o, Medium: o, Opener: o}, slog.New(slog.DiscardHandler))
 	ready := make(chan struct{})
 	go func() { w.done <- w.Run(ctx, w.events, func() { close(ready) }) }()
 	<-ready

@@ -435,7 +435,9 @@ func (a *aggregate) resumePorts(recs []state.Port) error {
 			continue
 		}
 		if err == nil {
-			err = a.join(&port{name: l.Name, index: l.Index, number: rec.Number, undo: rec.Undo, resumed: true}, l)
+			p := newPort(l, rec.Number, rec.Undo)
+			p.resumed = true
+			err = a.join(p, l)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("port %s: %w", rec.Name, err))

@@ -357,6 +357,35 @@ func TestCrashAndResume(t *testing.T) {
 	})
 }
 
+// A daemon whose datapath changed settings of the ports was killed, and its
+// interface cannot be had again: the ports are what they were all the same.
+func TestAbandonRestoresSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		before := Settings{RPFilter: "2", DisableIPv6: "0"}
+		w.fake.settings["re0"] = before
+		link := w.fake.link(10)
+		w.agr0("re0")
+		index := w.device().Index()
+		w.stop()
+		w.fake.edit(10, func(l *rtnl.Link) { l.Flags |= unix.IFF_NOARP })
+		w.fake.settings["re0"] = Settings{RPFilter: "1", DisableIPv6: "1"}
+		w.fake.remove(index)
+		w.fake.failAt = 1 // the device
+		w2 := startWorld(t, w.fake, w.path)
+		defer w2.stop()
+		if d := diff(link, w2.fake.link(10)); d != "" {
+			t.Errorf("re0 (-want +got):\n%s", d)
+		}
+		if got := w2.fake.settings["re0"]; got != before {
+			t.Errorf("settings %+v, want %+v", got, before)
+		}
+		if len(w2.List()) != 0 || len(w2.saved()) != 0 {
+			t.Errorf("agrs %q, state %+v", w2.List(), w2.saved())
+		}
+	})
+}
+
 // A port that went away while no daemon ran is forgotten, the others go on.
 func TestResumeWithoutAPort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

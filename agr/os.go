@@ -28,6 +28,20 @@ type Changer interface {
 	SetAddrGenMode(index int, m rtnl.AddrGenMode) error
 }
 
+// Settings are an interface's settings below /proc/sys/net, in the kernel's
+// words. An empty value stands for a setting that the kernel has not.
+type Settings struct {
+	RPFilter    string // ipv4/conf/NAME/rp_filter
+	DisableIPv6 string // ipv6/conf/NAME/disable_ipv6
+}
+
+// Tuner reads and writes them. Set changes only what is different and not empty.
+type Tuner interface {
+	Settings(name string) (Settings, error)
+	SetSettings(name string, s Settings) error
+	SetNoARP(index int, on bool) error
+}
+
 // Medium asks a driver about its link (ethtool).
 type Medium interface {
 	// Carrier reports whether the interface has a link. It must be cheap.
@@ -66,6 +80,7 @@ type Opener interface {
 type OS struct {
 	Viewer
 	Changer
+	Tuner
 	Medium
 	Opener
 }

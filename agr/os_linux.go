@@ -3,7 +3,12 @@ package agr
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"ifagr/agr/datapath"
 	"ifagr/agr/datapath/user"
@@ -24,19 +29,62 @@ func Linux(log *slog.Logger) (OS, func() error, error) {
 	if err != nil {
 		return OS{}, nil, errors.Join(fmt.Errorf("agr: %w", err), links.Close())
 	}
-	os := OS{
+	system := OS{
 		Viewer:  linuxViewer{links},
 		Changer: links,
+		Tuner:   linuxTuner{links},
 		Medium:  linuxMedium{drivers},
 		Opener:  linuxOpener{log},
 	}
 	closeAll := func() error { return errors.Join(links.Close(), drivers.Close()) }
-	return os, closeAll, nil
+	return system, closeAll, nil
 }
 
 type linuxViewer struct{ *rtnl.Conn }
 
 func (linuxViewer) Groups() (map[int][]ether.Addr, error) { return rtnl.Multicast() }
+
+// linuxTuner reads and writes below /proc/sys/net, which shows the namespace of
+// whoever looks.
+type linuxTuner struct{ conn *rtnl.Conn }
+
+func (t linuxTuner) SetNoARP(index int, on bool) error {
+	var flags uint32
+	if on {
+		flags = unix.IFF_NOARP
+	}
+	return t.conn.SetFlags(index, flags, unix.IFF_NOARP)
+}
+
+func (linuxTuner) Settings(name string) (Settings, error) {
+	rp, err1 := readSysctl(rpFilterPath(name))
+	ip6, err2 := readSysctl(disableIPv6Path(name))
+	return Settings{RPFilter: rp, DisableIPv6: ip6}, errors.Join(err1, err2)
+}
+
+func (t linuxTuner) SetSettings(name string, want Settings) error {
+	have, err := t.Settings(name)
+	if want.RPFilter != "" && want.RPFilter != have.RPFilter {
+		err = errors.Join(err, os.WriteFile(rpFilterPath(name), []byte(want.RPFilter), 0o644))
+	}
+	if want.DisableIPv6 != "" && want.DisableIPv6 != have.DisableIPv6 {
+		err = errors.Join(err, os.WriteFile(disableIPv6Path(name), []byte(want.DisableIPv6), 0o644))
+	}
+	return err
+}
+
+func rpFilterPath(name string) string { return "/proc/sys/net/ipv4/conf/" + name + "/rp_filter" }
+
+func disableIPv6Path(name string) string { return "/proc/sys/net/ipv6/conf/" + name + "/disable_ipv6" }
+
+// readSysctl reads a setting; one that the kernel has not is empty.
+func readSysctl(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(b)), err
+}
 
 type linuxMedium struct{ conn *eth.Conn }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,7 @@ import (
 	"ifagr/agr/marker"
 	"ifagr/agr/state"
 	"ifagr/netutil/ether"
+	"ifagr/netutil/rtnl"
 )
 
 // port is one physical port. It belongs to its aggregate's goroutine.
@@ -43,7 +45,16 @@ type port struct {
 	reverts    reverts
 	conflict   string
 	count      ctl.Counters
-	lastChange time.Time // of the mux
+	flooded    atomic.Uint64 // slow-protocol frames over the budget; the reader's
+	shown      quota         // transitions that are logged
+	lastChange time.Time     // of the mux
+}
+
+func newPort(l rtnl.Link, number uint16, u state.Undo) *port {
+	return &port{
+		name: l.Name, index: l.Index, number: number, undo: u,
+		shown: quota{limit: shownPerSecond},
+	}
 }
 
 // link is what the protocol knows of the port's link.

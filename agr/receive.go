@@ -15,30 +15,35 @@ import (
 // 2 has more TLVs than one of version 1, and Ethernet's MTU bounds it.
 const maxFrame = 2048
 
-// readBudget is how many slow-protocol frames a port may bring in a second. The
-// standard allows 10; more than this is a flood and is dropped before it can
-// keep the owner from its timers.
-const readBudget = 100
+// How many slow-protocol frames a port may bring in a second. The standard
+// allows 10 of all kinds; more than these is a flood and is dropped before it can
+// keep the owner from its timers. LACPDUs have a budget of their own: others
+// cannot starve them.
+const (
+	lacpBudget  = 50
+	otherBudget = 20
+)
 
 // read hands a port's slow-protocol frames to the owner until the connection is
 // closed.
 func (a *aggregate) read(ctx context.Context, p *port, conn SlowConn) {
 	defer close(p.reader)
 	buf := make([]byte, maxFrame)
-	var window time.Time
-	budget := 0
+	lacpdus, others := quota{limit: lacpBudget}, quota{limit: otherBudget}
 	for {
 		n, err := conn.Read(buf)
 		if err != nil {
 			if ctx.Err() == nil {
-				a.log.Debug("slow-protocol connection ended", "agr", a.name, "port", p.name, "err", err)
+				a.log.Error("no more slow-protocol frames are received", "agr", a.name, "port", p.name, "err", err)
 			}
 			return
 		}
-		if now := time.Now(); now.Sub(window) >= time.Second {
-			window, budget = now, readBudget
+		budget := &others
+		if subtype, ok := slow.Subtype(buf[:n]); ok && subtype == slow.SubtypeLACP {
+			budget = &lacpdus
 		}
-		if budget--; budget < 0 {
+		if ok, _ := budget.take(time.Now()); !ok {
+			p.flooded.Add(1)
 			continue
 		}
 		select {

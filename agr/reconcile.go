@@ -85,11 +85,12 @@ func (a *aggregate) rename(p *port, l rtnl.Link) {
 }
 
 // updateLink tells the protocol what has changed of a port's link. Speed and
-// duplex are asked for when the link comes, and now and then.
+// duplex are asked for when the link comes, while the driver does not know, and
+// now and then.
 func (a *aggregate) updateLink(p *port, l rtnl.Link, full bool) {
 	before := p.link()
 	p.up, p.carrier = l.Up(), l.Carrier
-	if full || p.link().Up && !before.Up {
+	if full || p.link().Up && (!before.Up || p.speed == 0) {
 		p.speed, p.half = a.os.Speed(p.name)
 	}
 	a.linkChanged(p, before)

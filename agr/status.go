@@ -57,7 +57,7 @@ func (a *aggregate) portStatus(p *port, ps lacp.PortStatus, stats datapath.PortS
 	count := p.count
 	count.RxFrames, count.RxBytes, count.RxDropped = stats.RxFrames, stats.RxBytes, stats.RxDropped
 	count.TxFrames, count.TxBytes, count.TxErrors = stats.TxFrames, stats.TxBytes, stats.TxErrors
-	count.StateChanges = ps.StateChanges
+	count.StateChanges, count.SlowDropped = ps.StateChanges, p.flooded.Load()
 	return ctl.PortStatus{
 		Name: p.name, Index: p.index, Number: p.number, Flags: portFlags(ps), OwnMAC: p.undo.MAC,
 		Up: p.up, Carrier: p.carrier, Speed: p.speed, HalfDuplex: p.half,

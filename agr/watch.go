@@ -33,6 +33,7 @@ func (m *Manager) watch(ctx context.Context, events <-chan rtnl.Event) error {
 	rested := time.NewTimer(0)
 	defer rested.Stop()
 	last := make(map[string]bool)
+	cost := time.Duration(0)
 	var ready <-chan rtnl.Event // nil while resting from the last look
 	for {
 		select {
@@ -49,7 +50,9 @@ func (m *Manager) watch(ctx context.Context, events <-chan rtnl.Event) error {
 		case <-full.C:
 			m.look(true)
 		case <-poll.C:
-			poll.Reset(max(m.cfg.CarrierPoll, pollShare*m.pollCarriers(last)))
+			// A poll that was kept from the processor says little about its cost.
+			cost = min(m.pollCarriers(last), 2*cost+time.Microsecond)
+			poll.Reset(max(m.cfg.CarrierPoll, pollShare*cost))
 		}
 	}
 }

@@ -119,8 +119,9 @@ type Counters struct {
 	MarkerRx     uint64 `json:"marker_rx"`
 	MarkerTx     uint64 `json:"marker_tx"`
 	MarkerBad    uint64 `json:"marker_bad"`
-	UnknownRx    uint64 `json:"unknown_rx"` // other slow-protocol subtypes
-	RxFrames     uint64 `json:"rx_frames"`  // handed to agr0
+	UnknownRx    uint64 `json:"unknown_rx"`   // other slow-protocol subtypes
+	SlowDropped  uint64 `json:"slow_dropped"` // slow-protocol frames over the budget of a port
+	RxFrames     uint64 `json:"rx_frames"`    // handed to agr0
 	RxBytes      uint64 `json:"rx_bytes"`
 	RxDropped    uint64 `json:"rx_dropped"` // port not collecting
 	TxFrames     uint64 `json:"tx_frames"`

@@ -52,6 +52,9 @@ type Device interface {
 type Info struct {
 	Kind   string // "user" or "kernel"
 	Shield string // what keeps the ports' own protocol stacks from data frames
+	// ChangesSettings says that the shield is settings of the ports: IFF_NOARP,
+	// rp_filter, disable_ipv6. Whoever adds a port must remember what they were.
+	ChangesSettings bool
 }
 
 // Port is a physical port as a datapath sees it.

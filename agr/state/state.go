@@ -60,6 +60,11 @@ type Undo struct {
 	MAC         ether.Addr `json:"mac"`
 	MTU         int        `json:"mtu"`
 	AddrGenMode uint8      `json:"addr_gen_mode"` // rtnl.AddrGenMode; 0 where the kernel has no IPv6
+	// What the user datapath changes where it has no eBPF: IFF_NOARP, and two
+	// settings in the kernel's words, empty where there are none.
+	NoARP       bool   `json:"noarp"`
+	RPFilter    string `json:"rp_filter,omitempty"`
+	DisableIPv6 string `json:"disable_ipv6,omitempty"`
 }
 
 // envelope carries a checksum of the exact octets of the body.

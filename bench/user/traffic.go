@@ -16,6 +16,9 @@ const (
 	tcpChunk = 128 << 10
 	udpSize  = 18 // octets of payload: with all headers the least Ethernet frame
 	recvSize = 4 << 20
+	// congestion is the kernel's own default. A machine may be set to another,
+	// and one that paces (bbr) measures its timers.
+	congestion = "cubic"
 )
 
 // Traffic goes through plain blocking sockets, so that what is measured is the
@@ -57,6 +60,11 @@ func dial(typ int, args []string) (conns []int, end time.Time, err error) {
 		fd, err := unix.Socket(unix.AF_INET, typ, 0)
 		if err != nil {
 			return nil, end, err
+		}
+		if typ == unix.SOCK_STREAM {
+			if err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, congestion); err != nil {
+				return nil, end, err
+			}
 		}
 		if err := unix.Connect(fd, addr); err != nil {
 			return nil, end, err

@@ -73,7 +73,8 @@ func (d *Device) Adopted() bool { return d.adopted }
 
 // Info implements datapath.Device. The shield may change with the first AddPort.
 func (d *Device) Info() datapath.Info {
-	return datapath.Info{Kind: "user", Shield: d.shield.used}
+	used := d.shield.used
+	return datapath.Info{Kind: "user", Shield: used, ChangesSettings: used == ShieldSettings}
 }
 
 // outbound moves frames from the host to the ports until the device is closed.
