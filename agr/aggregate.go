@@ -40,16 +40,19 @@ type aggregate struct {
 	carriers chan struct{}
 	done     chan struct{} // closed when the aggregate is no more
 
-	dev    datapath.Device
-	lacp   *lacp.System
-	ports  []*port // in the order of their agrport
-	table  dist.Table
-	hash   dist.Hash
-	flags  ctl.LinkFlags
-	mac    ether.Addr // agrN's address
-	mtu    int
-	system ether.Addr // LACP system id, zero without ports
-	link   bool       // carrier that agrN has
+	dev     datapath.Device
+	lacp    *lacp.System
+	ports   []*port      // in the order of their agrport
+	leaving *port        // it is being restored
+	owed    []state.Port // ports that have left and were not wholly restored, or could not be resumed
+	table   dist.Table
+	hash    dist.Hash
+	flags   ctl.LinkFlags
+	mac     ether.Addr // agrN's address
+	mtu     int
+	system  ether.Addr // LACP system id, zero without ports
+	link    bool       // carrier that agrN has
+	renamed bool       // another tool gave agrN another name
 
 	ending  bool // destroyed, or its interface has gone
 	destroy bool // delete the interface at the end
@@ -162,7 +165,15 @@ func (a *aggregate) logTransition(t lacp.Transition) {
 			return
 		}
 	}
-	a.transition(t.Name, t.Machine, t.From, t.To, t.Reason)
+	a.transition(a.portName(t), t.Machine, t.From, t.To, t.Reason)
+}
+
+// portName is the name that the port of a transition has now.
+func (a *aggregate) portName(t lacp.Transition) string {
+	if p := a.port(t.Port); p != nil {
+		return p.name
+	}
+	return t.Name
 }
 
 // send transmits a LACPDU, from the port's own address (IEEE 802.1AX-2014
@@ -215,12 +226,18 @@ func keyBase(unit int) uint16 { return uint16(unit%1023) + 1 }
 // record is what the ledger keeps of the aggregate.
 func (a *aggregate) record() state.Agr {
 	rec := state.Agr{
-		Name: a.name, Index: a.dev.Index(), LinkFlags: uint16(a.flags),
+		Name: a.name, LinkFlags: uint16(a.flags),
 		System: a.system, Seed: a.hash.Seed,
 	}
 	for _, p := range a.ports {
 		rec.Ports = append(rec.Ports, p.record())
 	}
+	if a.leaving != nil {
+		left := a.leaving.record()
+		left.Left = true
+		rec.Ports = append(rec.Ports, left)
+	}
+	rec.Ports = append(rec.Ports, a.owed...)
 	return rec
 }
 
@@ -259,6 +276,7 @@ func (a *aggregate) end() {
 	for len(a.ports) > 0 {
 		a.detach(a.ports[len(a.ports)-1], true)
 	}
+	a.pay()
 	if err := a.dev.Close(a.destroy); err != nil {
 		a.log.Warn("datapath did not close", "agr", a.name, "err", err)
 	}

@@ -40,8 +40,12 @@ func (a *aggregate) check(l rtnl.Link) error {
 	if l.Master != 0 {
 		return refusal(ctl.EBUSY, "%s already belongs to another interface", l.Name)
 	}
-	if a.mtu < l.MinMTU || l.MaxMTU > 0 && a.mtu > l.MaxMTU {
-		return refusal(ctl.EINVAL, "%s takes an mtu of %d to %d, %s has %d", l.Name, l.MinMTU, l.MaxMTU, a.name, a.mtu)
+	mtu := a.mtu
+	if len(a.ports) == 0 {
+		mtu = firstMTU
+	}
+	if mtu < l.MinMTU || l.MaxMTU > 0 && mtu > l.MaxMTU {
+		return refusal(ctl.EINVAL, "%s takes an mtu of %d to %d, %s has %d", l.Name, l.MinMTU, l.MaxMTU, a.name, mtu)
 	}
 	return nil
 }
@@ -87,28 +91,39 @@ func (a *aggregate) remember(l rtnl.Link) (state.Undo, error) {
 	}, err
 }
 
+// firstMTU is what agrN's MTU becomes with its first port (agr(4)).
+const firstMTU = 1500
+
 // attachFirst gives agrN the address of its first port, which becomes the LACP
-// system id, and attaches that port.
+// system id, and an MTU of 1500, and attaches that port.
 func (a *aggregate) attachFirst(p *port, l rtnl.Link) error {
-	mac, system := a.mac, a.system
+	mac, mtu := a.mac, a.mtu
 	if err := a.os.SetAddr(a.dev.Index(), l.Addr); err != nil {
 		return asErrno(err)
 	}
-	a.mac, a.system = l.Addr, l.Addr
-	a.step(lacp.Configure{Config: a.config()})
-	err := a.join(p, l)
+	err := a.os.SetMTU(a.dev.Index(), firstMTU)
+	if err == nil {
+		a.mac, a.mtu, a.system = l.Addr, firstMTU, l.Addr
+		a.step(lacp.Configure{Config: a.config()})
+		err = a.join(p, l)
+	}
 	if err == nil {
 		return nil
 	}
-	a.mac, a.system = mac, system
+	a.mac, a.mtu, a.system = mac, mtu, ether.Addr{}
 	a.step(lacp.Configure{Config: a.config()})
-	return errors.Join(err, a.os.SetAddr(a.dev.Index(), mac), a.ledger.put(a.record()))
+	a.ledger.note(a.record())
+	return errors.Join(asErrno(err), a.os.SetAddr(a.dev.Index(), mac), a.os.SetMTU(a.dev.Index(), mtu))
 }
 
 // freeNumber is the lowest LACP port number that no port has.
 func (a *aggregate) freeNumber() (uint16, error) {
+	taken := make(map[uint16]bool, len(a.ports))
+	for _, p := range a.record().Ports {
+		taken[p.Number] = true
+	}
 	for n := uint16(1); n != 0; n++ {
-		if a.port(n) == nil {
+		if !taken[n] {
 			return n, nil
 		}
 	}
@@ -120,9 +135,12 @@ func (a *aggregate) freeNumber() (uint16, error) {
 func (a *aggregate) join(p *port, l rtnl.Link) error {
 	var u undo
 	if err := a.joinSteps(p, l, &u); err != nil {
-		if uerr := errors.Join(u.run(), a.restore(p), a.ledger.put(a.record())); uerr != nil {
+		if uerr := u.run(); uerr != nil {
 			a.log.Error("undo of a failed agrport", "agr", a.name, "port", p.name, "err", uerr)
 		}
+		a.forget(p)
+		a.giveBack(p)
+		a.ledger.note(a.record())
 		return asErrno(err)
 	}
 	a.readLink(p, l)
@@ -140,9 +158,10 @@ func (a *aggregate) join(p *port, l rtnl.Link) error {
 func (a *aggregate) joinSteps(p *port, l rtnl.Link, u *undo) error {
 	p.mac = a.mac
 	a.ports = append(a.ports, p)
-	u.add(func() error { a.forget(p); return nil })
-	if err := a.ledger.put(a.record()); err != nil {
-		return err
+	if !p.resumed { // of a resumed one, and of those behind it, the ledger knows
+		if err := a.ledger.put(a.record()); err != nil {
+			return err
+		}
 	}
 	if err := a.takeSettings(p, l); err != nil {
 		return err
@@ -157,41 +176,6 @@ func (a *aggregate) joinSteps(p *port, l rtnl.Link, u *undo) error {
 	}
 	u.add(func() error { return a.dev.RemovePort(p.number) })
 	return nil
-}
-
-// takeSettings changes what a port must have: no automatic addresses, agrN's
-// address, agrN's MTU. restore is its undo.
-func (a *aggregate) takeSettings(p *port, l rtnl.Link) error {
-	if l.AddrGenMode != rtnl.AddrGenUnknown && l.AddrGenMode != rtnl.AddrGenNone {
-		if err := a.os.SetAddrGenMode(p.index, rtnl.AddrGenNone); err != nil {
-			return err
-		}
-	}
-	if err := a.stillEmpty(p); err != nil {
-		return err
-	}
-	if l.Addr != a.mac {
-		if err := setPortAddr(a.os, p.index, l.Up(), a.mac); err != nil {
-			return err
-		}
-	}
-	if l.MTU != a.mtu {
-		return a.os.SetMTU(p.index, a.mtu)
-	}
-	return nil
-}
-
-// stillEmpty looks again, now that no address comes by itself any more: the
-// kernel may have added one between the check and here.
-func (a *aggregate) stillEmpty(p *port) error {
-	if p.resumed {
-		return nil
-	}
-	addrs, err := a.os.Addrs(p.index, unix.AF_UNSPEC)
-	if err == nil && len(addrs) > 0 {
-		err = refusal(ctl.EBUSY, "%s has %s", p.name, describeAddr(addrs[0], p.name))
-	}
-	return err
 }
 
 // open opens the port's slow-protocol connection and its filter, and starts to
@@ -209,61 +193,6 @@ func (a *aggregate) open(p *port) error {
 	p.slow, p.filter, p.cancel, p.reader = conn, filter, cancel, make(chan struct{})
 	go a.read(ctx, p, conn)
 	return nil
-}
-
-// detach makes a port an ordinary interface again. It goes on past failures and
-// reports them: a port is never left half attached.
-func (a *aggregate) detach(p *port, farewell bool) error {
-	a.step(lacp.RemovePort{Number: p.number, Farewell: farewell})
-	a.settle()
-	errs := []error{a.dev.RemovePort(p.number), p.close()}
-	a.forget(p)
-	a.program()
-	errs = append(errs, a.restore(p))
-	if len(a.ports) == 0 {
-		a.system = ether.Addr{}
-		a.step(lacp.Configure{Config: a.config()})
-	} else if p.undo.MAC == a.mac {
-		a.log.Warn("the owner of this address has left, and the interface keeps it", "agr", a.name, "port", p.name, "mac", a.mac)
-	}
-	errs = append(errs, a.ledger.put(a.record()))
-	a.transition(p.name, "agr", "attached", "", "port has left "+a.name)
-	return asErrno(errors.Join(errs...))
-}
-
-// restore gives a port back what it had. An interface that has gone needs
-// nothing.
-func (a *aggregate) restore(p *port) error {
-	l, err := a.os.LinkByIndex(p.index)
-	if isGone(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var errs []error
-	if l.MTU != p.undo.MTU {
-		errs = append(errs, a.os.SetMTU(p.index, p.undo.MTU))
-	}
-	if l.Addr != p.undo.MAC {
-		errs = append(errs, setPortAddr(a.os, p.index, l.Up(), p.undo.MAC))
-	}
-	if mode := rtnl.AddrGenMode(p.undo.AddrGenMode); l.AddrGenMode != mode {
-		errs = append(errs, a.os.SetAddrGenMode(p.index, mode))
-	}
-	if a.dev == nil || a.dev.Info().ChangesSettings {
-		errs = append(errs, a.restoreSettings(p, l))
-	}
-	return errors.Join(errs...)
-}
-
-// restoreSettings puts back what a datapath without eBPF changes.
-func (a *aggregate) restoreSettings(p *port, l rtnl.Link) error {
-	err := a.os.SetSettings(l.Name, Settings{RPFilter: p.undo.RPFilter, DisableIPv6: p.undo.DisableIPv6})
-	if noARP := l.Flags&unix.IFF_NOARP != 0; noARP != p.undo.NoARP {
-		err = errors.Join(err, a.os.SetNoARP(p.index, p.undo.NoARP))
-	}
-	return err
 }
 
 // forget takes a port off the list.

@@ -30,6 +30,8 @@ func netbsdErrno(err error) ctl.Errno {
 	switch e {
 	case unix.ENODEV:
 		return ctl.ENXIO
+	case unix.EOPNOTSUPP: // which Linux calls ENOTSUP
+		return ctl.EOPNOTSUPP
 	case unix.EROFS:
 		return ctl.EACCES
 	}

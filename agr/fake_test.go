@@ -22,6 +22,7 @@ import (
 	"ifagr/agr/state"
 	"ifagr/netutil/ether"
 	"ifagr/netutil/rtnl"
+	"ifagr/netutil/tap"
 )
 
 var (
@@ -41,7 +42,9 @@ type fakeOS struct {
 	half     map[int]bool
 	settings map[string]Settings
 	calls    []string
-	failAt   int // the how-manieth change from now on fails; 0 = none
+	failAt   int             // the how-manieth change from now on fails; 0 = none
+	notOurs  map[string]bool // interfaces that another tool has made
+	stiff    map[int]bool    // drivers that refuse a MAC while up
 	after    func(call string)
 	devices  map[string]*dptest.Device
 	slows    map[int]*fakeSlow
@@ -55,6 +58,7 @@ func newFakeOS() *fakeOS {
 	return &fakeOS{
 		links: make(map[int]rtnl.Link), addrs: make(map[int][]rtnl.Addr), groups: make(map[int][]ether.Addr),
 		speed: make(map[int]uint64), half: make(map[int]bool), settings: make(map[string]Settings),
+		notOurs: make(map[string]bool), stiff: make(map[int]bool),
 		devices: make(map[string]*dptest.Device), slows: make(map[int]*fakeSlow),
 		filters: make(map[int]*fakeFilter), wire: make(map[int]*fakeSlow),
 	}
@@ -189,11 +193,23 @@ func (o *fakeOS) SetMTU(i, mtu int) error {
 }
 
 func (o *fakeOS) SetAddr(i int, a ether.Addr) error {
+	o.mu.Lock()
+	busy := o.stiff[i] && o.links[i].Flags&unix.IFF_UP != 0
+	o.mu.Unlock()
+	if busy {
+		return unix.EBUSY
+	}
 	return o.changeLink(i, "addr", func(l *rtnl.Link) { l.Addr = a })
 }
 
 func (o *fakeOS) SetAddrGenMode(i int, m rtnl.AddrGenMode) error {
 	return o.changeLink(i, "genmode", func(l *rtnl.Link) { l.AddrGenMode = m })
+}
+
+func (o *fakeOS) DelAddr(a rtnl.Addr) error {
+	return o.change("deladdr "+a.IP.String(), func() {
+		o.addrs[a.Index] = slices.DeleteFunc(o.addrs[a.Index], func(b rtnl.Addr) bool { return b.IP == a.IP })
+	})
 }
 
 func (o *fakeOS) SetNoARP(i int, on bool) error {
@@ -234,7 +250,16 @@ func (o *fakeOS) Speed(name string) (uint64, bool) {
 
 // Device makes agrN, or finds the one that was left.
 func (o *fakeOS) Device(name string, mac ether.Addr) (datapath.Device, error) {
+	o.mu.Lock()
+	notOurs := o.notOurs[name]
+	o.mu.Unlock()
+	if notOurs {
+		return nil, tap.ErrNotOurs
+	}
 	if l, err := o.LinkByName(name); err == nil {
+		if err := o.change("adopt "+name, func() {}); err != nil {
+			return nil, err
+		}
 		d := dptest.New(name, l.Index)
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -246,7 +271,10 @@ func (o *fakeOS) Device(name string, mac ether.Addr) (datapath.Device, error) {
 		o.links[d.Index()] = rtnl.Link{Index: d.Index(), Name: name, Type: unix.ARPHRD_ETHER, MTU: 1500, MinMTU: 68, MaxMTU: 65521, Addr: mac}
 		o.devices[name] = d
 	})
-	return &fakeDevice{Device: d, os: o}, err
+	if err != nil {
+		return nil, err
+	}
+	return &fakeDevice{Device: d, os: o}, nil
 }
 
 // fakeDevice is a device whose interface goes with it and whose changes count.
@@ -398,6 +426,16 @@ func (w *world) stop() {
 	if err := <-w.done; err != nil {
 		w.t.Errorf("Run: %v", err)
 	}
+}
+
+// failNext makes the how-manieth change from now on fail, 0 none, and returns how
+// many were still to come before the last one that was to fail.
+func (w *world) failNext(n int) (left int) {
+	w.fake.mu.Lock()
+	defer w.fake.mu.Unlock()
+	left, w.fake.failAt = w.fake.failAt, n
+	w.fake.calls = nil
+	return left
 }
 
 // look makes the daemon look at the interfaces, and waits until it has.

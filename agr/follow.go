@@ -59,22 +59,33 @@ func (a *aggregate) followFilters(dev rtnl.Link, groups []ether.Addr) {
 }
 
 // admit makes the port's filter let in exactly these addresses, or everything.
+// What fails is tried again with the next call.
 func (p *port) admit(want []ether.Addr, promisc bool) error {
 	var errs []error
 	for _, addr := range want {
-		if !slices.Contains(p.admitted, addr) {
-			errs = append(errs, p.filter.Add(addr))
+		if slices.Contains(p.admitted, addr) {
+			continue
 		}
-	}
-	for _, addr := range p.admitted {
-		if !slices.Contains(want, addr) {
-			errs = append(errs, p.filter.Drop(addr))
+		if err := p.filter.Add(addr); err != nil {
+			errs = append(errs, err)
+			continue
 		}
+		p.admitted = append(p.admitted, addr)
 	}
-	p.admitted = want
+	p.admitted = slices.DeleteFunc(p.admitted, func(addr ether.Addr) bool {
+		if slices.Contains(want, addr) {
+			return false
+		}
+		err := p.filter.Drop(addr)
+		errs = append(errs, err)
+		return err == nil
+	})
 	if promisc != p.promisc {
-		errs = append(errs, p.filter.SetPromisc(promisc))
-		p.promisc = promisc
+		err := p.filter.SetPromisc(promisc)
+		errs = append(errs, err)
+		if err == nil {
+			p.promisc = promisc
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -1,30 +1,70 @@
 package agr
 
 import (
+	"log/slog"
 	"slices"
 	"sync"
 
 	"ifagr/agr/state"
 )
 
-// ledger is the state file and the one place that writes it. Every method is
-// durable when it returns nil; on an error the ledger is as it was.
+// ledger is the state file and the one place that writes it.
 type ledger struct {
-	mu   sync.Mutex
-	path string
-	file state.File
+	mu    sync.Mutex
+	path  string
+	file  state.File
+	dirty bool // the file on disk is older than this one
+	log   *slog.Logger
 }
 
-// put replaces the record of an agr interface, or appends it.
-func (l *ledger) put(rec state.Agr) error {
-	return l.change(func(f *state.File) {
+// put replaces the record of an agr interface, or appends it, before something
+// is done. It is on disk when put returns nil; after an error nothing has changed.
+func (l *ledger) put(rec state.Agr) error { return l.change(replace(rec)) }
+
+// note does the same after something was done, which cannot be undone by an
+// error: what could not be saved is saved with the next change, or by flush.
+func (l *ledger) note(rec state.Agr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.file.Agrs = slices.Clone(l.file.Agrs)
+	replace(rec)(&l.file)
+	l.dirty = true
+	l.saveDirty()
+}
+
+// flush saves what could not be saved before.
+func (l *ledger) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.saveDirty()
+}
+
+func (l *ledger) saveDirty() {
+	if !l.dirty {
+		return
+	}
+	if err := l.save(l.file); err != nil {
+		l.log.Error("state not saved; it is tried again", "err", err)
+		return
+	}
+	l.dirty = false
+}
+
+// replace is the edit that replaces one record, or appends it.
+func replace(rec state.Agr) func(*state.File) {
+	return func(f *state.File) {
 		i := slices.IndexFunc(f.Agrs, func(a state.Agr) bool { return a.Name == rec.Name })
 		if i < 0 {
 			f.Agrs = append(f.Agrs, rec)
 			return
 		}
 		f.Agrs[i] = rec
-	})
+	}
+}
+
+// has reports whether there is a record of an agr interface.
+func (l *ledger) has(name string) bool {
+	return slices.ContainsFunc(l.agrs(), func(a state.Agr) bool { return a.Name == name })
 }
 
 // drop forgets an agr interface.
@@ -43,7 +83,7 @@ func (l *ledger) change(edit func(*state.File)) error {
 	if err := l.save(next); err != nil {
 		return err
 	}
-	l.file = next
+	l.file, l.dirty = next, false
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -51,11 +50,12 @@ type Manager struct {
 	ops    sync.Mutex // one change at a time
 	ending bool       // guarded by ops
 
-	mu   sync.Mutex
-	aggs map[string]*aggregate
-	ctx  context.Context // of Run; aggregates live in it
-	wg   sync.WaitGroup
-	idle chan struct{} // capacity 1: the last agr interface was destroyed
+	mu      sync.Mutex
+	aggs    map[string]*aggregate
+	stopped bool
+	ctx     context.Context // of Run; aggregates live in it
+	wg      sync.WaitGroup
+	idle    chan struct{} // capacity 1: the last agr interface was destroyed
 }
 
 var _ ctl.Handler = (*Manager)(nil)
@@ -78,7 +78,7 @@ func New(cfg Config, os OS, log *slog.Logger) *Manager {
 			log.Error("state set aside", "file", bad)
 		}
 	}
-	m.ledger = &ledger{path: cfg.StatePath, file: file}
+	m.ledger = &ledger{path: cfg.StatePath, file: file, log: log}
 	return m
 }
 
@@ -98,45 +98,20 @@ func (m *Manager) EndIfIdle() bool {
 // every partner has been told and every aggregate is closed. Ports stay ports,
 // for the next start (design D11).
 func (m *Manager) Run(ctx context.Context, events <-chan rtnl.Event, ready func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	m.mu.Lock()
 	m.ctx = ctx
 	m.mu.Unlock()
 	m.resume()
 	ready()
 	err := m.watch(ctx, events)
+	cancel()
+	m.mu.Lock()
+	m.stopped = true // no aggregate starts from now on
+	m.mu.Unlock()
 	m.wg.Wait()
 	return err
-}
-
-// resume takes over the aggregates of a predecessor.
-func (m *Manager) resume() {
-	m.ops.Lock()
-	defer m.ops.Unlock()
-	for _, rec := range m.ledger.agrs() {
-		a, err := m.start(rec)
-		if err != nil {
-			m.log.Error("not resumed", "agr", rec.Name, "err", err)
-			m.abandon(rec)
-			continue
-		}
-		if err := a.do(func() error { return a.resumePorts(rec.Ports) }); err != nil {
-			m.log.Error("not wholly resumed", "agr", rec.Name, "err", err)
-		}
-	}
-}
-
-// abandon gives the ports of an aggregate that cannot be resumed back what they
-// had.
-func (m *Manager) abandon(rec state.Agr) {
-	a := &aggregate{name: rec.Name, os: m.os, log: m.log}
-	for _, p := range rec.Ports {
-		if err := a.restore(&port{name: p.Name, index: p.Index, undo: p.Undo}); err != nil {
-			m.log.Error("port not restored", "port", p.Name, "err", err)
-		}
-	}
-	if err := m.ledger.drop(rec.Name); err != nil {
-		m.log.Error("state not saved", "agr", rec.Name, "err", err)
-	}
 }
 
 // Create makes an agr interface: EINVAL for a name that is not "agr" and a unit,
@@ -152,6 +127,9 @@ func (m *Manager) Create(name string) error {
 	if m.ending {
 		return refusal(ctl.EAGAIN, "this agrd is ending")
 	}
+	if m.ledger.has(name) {
+		return refusal(ctl.EEXIST, "%s", name)
+	}
 	if _, err := m.os.LinkByName(name); !isGone(err) {
 		if err == nil {
 			err = refusal(ctl.EEXIST, "%s", name)
@@ -160,12 +138,12 @@ func (m *Manager) Create(name string) error {
 	}
 	var seed [4]byte
 	rand.Read(seed[:])
-	a, err := m.start(state.Agr{Name: name, Seed: binary.NativeEndian.Uint32(seed[:])})
-	if err != nil {
+	rec := state.Agr{Name: name, Seed: binary.NativeEndian.Uint32(seed[:])}
+	if err := m.ledger.put(rec); err != nil {
 		return asErrno(err)
 	}
-	if err := a.do(func() error { return m.ledger.put(a.record()) }); err != nil {
-		return asErrno(errors.Join(err, m.remove(a)))
+	if _, err := m.start(rec); err != nil {
+		return asErrno(errors.Join(err, m.ledger.drop(name)))
 	}
 	return nil
 }
@@ -200,7 +178,7 @@ func (m *Manager) start(rec state.Agr) (*aggregate, error) {
 	}
 	link, err := m.os.LinkByIndex(dev.Index())
 	if err != nil {
-		return nil, errors.Join(err, dev.Close(rec.Index == 0))
+		return nil, errors.Join(err, dev.Close(len(rec.Ports) == 0))
 	}
 	a := &aggregate{
 		name: rec.Name, unit: unit, os: m.os, hub: m.hub, ledger: m.ledger, log: m.log, epoch: time.Now(),
@@ -211,16 +189,27 @@ func (m *Manager) start(rec state.Agr) (*aggregate, error) {
 	}
 	a.lacp = lacp.New(a.config())
 	a.program()
+	if !m.launch(a) {
+		return nil, errors.Join(refusal(ctl.EAGAIN, "this agrd is ending"), dev.Close(len(rec.Ports) == 0))
+	}
+	return a, nil
+}
+
+// launch starts an aggregate's owner, unless the daemon is ending.
+func (m *Manager) launch(a *aggregate) bool {
 	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stopped || m.ctx.Err() != nil {
+		return false
+	}
 	m.aggs[a.name] = a
 	ctx := m.ctx
-	m.mu.Unlock()
 	m.wg.Go(func() {
 		defer close(a.done)
 		a.run(ctx)
 		m.ended(a)
 	})
-	return a, nil
+	return true
 }
 
 // ended forgets an aggregate whose owner has returned.
@@ -344,11 +333,13 @@ func (m *Manager) removePort(a *aggregate, l rtnl.Link) error {
 		return refusal(ctl.EINVAL, "%s is a port of %s", l.Name, owner)
 	}
 	return a.do(func() error {
-		p := a.portByIndex(l.Index)
-		if p == nil {
-			return refusal(ctl.ENOENT, "%s is no port", l.Name)
+		if p := a.portByIndex(l.Index); p != nil {
+			return a.detach(p, true)
 		}
-		return a.detach(p, true)
+		if found, err := a.forgive(l.Index); found {
+			return err
+		}
+		return refusal(ctl.ENOENT, "%s is no port", l.Name)
 	})
 }
 
@@ -423,30 +414,4 @@ func (m *Manager) Subscribe(ctx context.Context, name string, f func(ctl.Transit
 		}
 	}
 	return m.hub.subscribe(ctx, name, f)
-}
-
-// resumePorts attaches the ports that a predecessor had, with its undo.
-func (a *aggregate) resumePorts(recs []state.Port) error {
-	var errs []error
-	for _, rec := range recs {
-		l, err := a.os.LinkByIndex(rec.Index)
-		if isGone(err) {
-			a.log.Warn("port has gone", "agr", a.name, "port", rec.Name)
-			continue
-		}
-		if err == nil {
-			p := newPort(l, rec.Number, rec.Undo)
-			p.resumed = true
-			err = a.join(p, l)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("port %s: %w", rec.Name, err))
-		}
-	}
-	if len(a.ports) == 0 {
-		a.system = ether.Addr{}
-		a.step(lacp.Configure{Config: a.config()})
-	}
-	errs = append(errs, a.ledger.put(a.record()))
-	return errors.Join(errs...)
 }

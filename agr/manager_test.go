@@ -179,9 +179,7 @@ func TestAttachFailsAtEveryStep(t *testing.T) {
 					w.must(w.SetPort("agr0", "re0", ctl.AddPort))
 				}
 				before := w.picture()
-				w.fake.mu.Lock()
-				w.fake.failAt, w.fake.calls = step, nil
-				w.fake.mu.Unlock()
+				w.failNext(step)
 				err := w.SetPort("agr0", "re1", ctl.AddPort)
 				if err == nil {
 					done = true // fewer steps than that
@@ -370,8 +368,8 @@ func TestAbandonRestoresSettings(t *testing.T) {
 		w.stop()
 		w.fake.edit(10, func(l *rtnl.Link) { l.Flags |= unix.IFF_NOARP })
 		w.fake.settings["re0"] = Settings{RPFilter: "1", DisableIPv6: "1"}
-		w.fake.remove(index)
-		w.fake.failAt = 1 // the device
+		w.fake.edit(index, func(l *rtnl.Link) { l.Kind = "bridge" })
+		w.fake.notOurs["agr0"] = true
 		w2 := startWorld(t, w.fake, w.path)
 		defer w2.stop()
 		if d := diff(link, w2.fake.link(10)); d != "" {

@@ -26,6 +26,7 @@ type Changer interface {
 	SetMTU(index, mtu int) error
 	SetAddr(index int, a ether.Addr) error
 	SetAddrGenMode(index int, m rtnl.AddrGenMode) error
+	DelAddr(a rtnl.Addr) error
 }
 
 // Settings are an interface's settings below /proc/sys/net, in the kernel's

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ifagr/agr/ctl"
 	"ifagr/agr/lacp"
 	"ifagr/agr/marker"
@@ -26,6 +24,9 @@ type port struct {
 	// resumed says that a predecessor attached it: addresses that came since do
 	// not matter.
 	resumed bool
+	// takenDown says that we took it down for a change of its address and have
+	// not brought it up again.
+	takenDown bool
 
 	slow   SlowConn
 	filter Filter
@@ -51,8 +52,13 @@ type port struct {
 }
 
 func newPort(l rtnl.Link, number uint16, u state.Undo) *port {
+	return portOf(state.Port{Name: l.Name, Index: l.Index, Number: number, Undo: u})
+}
+
+// portOf is the port of a record.
+func portOf(rec state.Port) *port {
 	return &port{
-		name: l.Name, index: l.Index, number: number, undo: u,
+		name: rec.Name, index: rec.Index, number: rec.Number, undo: rec.Undo, takenDown: rec.TakenDown,
 		shown: quota{limit: shownPerSecond},
 	}
 }
@@ -63,7 +69,7 @@ func (p *port) link() lacp.Link {
 }
 
 func (p *port) record() state.Port {
-	return state.Port{Name: p.name, Index: p.index, Number: p.number, Undo: p.undo}
+	return state.Port{Name: p.name, Index: p.index, Number: p.number, Undo: p.undo, TakenDown: p.takenDown}
 }
 
 // close gives back what is open for the port.
@@ -97,17 +103,4 @@ func (r *reverts) allow(now time.Time) bool {
 	}
 	*r = append(*r, now)
 	return true
-}
-
-// setPortAddr changes a port's address. A driver that refuses while the
-// interface is up gets it down for a moment (design D10).
-func setPortAddr(c Changer, index int, up bool, addr ether.Addr) error {
-	err := c.SetAddr(index, addr)
-	if err == nil || !up || !errors.Is(err, unix.EBUSY) {
-		return err
-	}
-	if err := c.SetDown(index); err != nil {
-		return err
-	}
-	return errors.Join(c.SetAddr(index, addr), c.SetUp(index))
 }

@@ -34,10 +34,17 @@ func (a *aggregate) reconcile(v *view) {
 		a.log.Error("interface not read", "agr", a.name, "err", err)
 		return
 	}
+	if dev.Name != a.name && !a.renamed {
+		a.log.Warn("the interface was renamed by another tool; it is still controlled by its first name", "agr", a.name, "to", dev.Name)
+	}
+	a.renamed = dev.Name != a.name
 	for _, p := range slices.Clone(a.ports) {
 		a.reconcilePort(p, v)
 	}
 	a.follow(dev, v)
+	if v.full {
+		a.pay()
+	}
 }
 
 // fresh finds an interface in a view, and reads it again when it is not there or
@@ -53,7 +60,8 @@ func (a *aggregate) devAsKnown(l rtnl.Link) bool { return l.MTU == a.mtu && l.Ad
 
 func (a *aggregate) reconcilePort(p *port, v *view) {
 	l, err := a.fresh(v, p.index, func(l rtnl.Link) bool {
-		return l.Name == p.name && l.Up() == p.up && l.Carrier == p.carrier && l.Addr == p.mac && l.MTU == a.mtu
+		return l.Name == p.name && l.Up() == p.up && l.Carrier == p.carrier &&
+			l.Addr == p.mac && l.MTU == a.mtu && !makesAddrs(l)
 	})
 	switch {
 	case isGone(err):
@@ -69,6 +77,7 @@ func (a *aggregate) reconcilePort(p *port, v *view) {
 	a.rename(p, l)
 	a.updateLink(p, l, v.full)
 	a.revert(p, l)
+	a.revertAddrGen(p, l, v.addrs[p.index])
 	a.noteForeign(p, v.addrs[p.index])
 }
 
@@ -79,9 +88,7 @@ func (a *aggregate) rename(p *port, l rtnl.Link) {
 	}
 	a.log.Info("port was renamed", "agr", a.name, "port", p.name, "to", l.Name)
 	p.name = l.Name
-	if err := a.ledger.put(a.record()); err != nil {
-		a.log.Error("state not saved", "agr", a.name, "err", err)
-	}
+	a.ledger.note(a.record())
 }
 
 // updateLink tells the protocol what has changed of a port's link. Speed and
@@ -138,6 +145,7 @@ func (a *aggregate) linkChanged(p *port, before lacp.Link) {
 func (a *aggregate) revert(p *port, l rtnl.Link) {
 	want := p.mac
 	if l.Addr == want && l.MTU == a.mtu {
+		p.conflict = ""
 		return
 	}
 	what := fmt.Sprintf("address %s, mtu %d", l.Addr, l.MTU)
@@ -151,13 +159,37 @@ func (a *aggregate) revert(p *port, l rtnl.Link) {
 	p.conflict = ""
 	a.log.Warn("another tool changed this port; put back", "agr", a.name, "port", p.name, "had", what)
 	if l.Addr != want {
-		if err := setPortAddr(a.os, p.index, p.up, want); err != nil {
+		if err := a.setPortAddr(p, p.up, want); err != nil {
 			a.log.Error("address not put back", "agr", a.name, "port", p.name, "err", err)
 		}
 	}
 	if l.MTU != a.mtu {
 		if err := a.os.SetMTU(p.index, a.mtu); err != nil {
 			a.log.Error("mtu not put back", "agr", a.name, "port", p.name, "err", err)
+		}
+	}
+}
+
+// protoKernelLL is the IFA_PROTO of an automatic link-local address.
+const protoKernelLL = 3
+
+// revertAddrGen switches automatic addresses off again. Linux forgets that they
+// were when an MTU below 1280 takes the port's IPv6 away for a while, and gives
+// it an address at once.
+func (a *aggregate) revertAddrGen(p *port, l rtnl.Link, addrs []rtnl.Addr) {
+	if !makesAddrs(l) {
+		return
+	}
+	if err := a.os.SetAddrGenMode(p.index, rtnl.AddrGenNone); err != nil {
+		a.log.Error("automatic addresses not switched off", "agr", a.name, "port", p.name, "err", err)
+		return
+	}
+	for _, addr := range addrs {
+		if addr.Proto != protoKernelLL {
+			continue
+		}
+		if err := a.os.DelAddr(addr); err != nil {
+			a.log.Error("automatic address not removed", "agr", a.name, "port", p.name, "err", err)
 		}
 	}
 }

@@ -241,12 +241,47 @@ func TestSetMTU(t *testing.T) {
 			}
 		}
 		before := w.picture()
-		w.fake.mu.Lock()
-		w.fake.failAt = 2
-		w.fake.mu.Unlock()
+		w.failNext(2)
 		wantErr(t, w.SetMTU("agr0", 4000), ctl.ENOBUFS)
 		if d := diff(before, w.picture()); d != "" {
 			t.Errorf("a failure half-way left something:\n%s", d)
+		}
+	})
+}
+
+// The first port makes the mtu 1500 (agr(4)), also when there was another
+// before.
+func TestFirstPortSetsMTU(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		w.agr0("re0")
+		w.must(w.SetMTU("agr0", 9000))
+		w.must(w.SetPort("agr0", "re0", ctl.RemovePort))
+		w.must(w.SetPort("agr0", "re1", ctl.AddPort))
+		for _, i := range []int{11, w.device().Index()} {
+			if got := w.fake.link(i).MTU; got != 1500 {
+				t.Errorf("interface %d has mtu %d", i, got)
+			}
+		}
+	})
+}
+
+// Automatic addresses that Linux switches on again are switched off, and the one
+// that it added at once is removed; one that somebody else added stays.
+func TestAddrGenComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := distributing(t)
+		defer w.stop()
+		w.fake.edit(11, func(l *rtnl.Link) { l.AddrGenMode = rtnl.AddrGenEUI64 })
+		w.fake.setAddrs(11, "fe80::1/64", "fe80::2/64")
+		w.fake.mu.Lock()
+		w.fake.addrs[11][0].Proto = protoKernelLL
+		w.fake.mu.Unlock()
+		w.look()
+		addrs, _ := w.fake.Addrs(11, 0)
+		if w.fake.link(11).AddrGenMode != rtnl.AddrGenNone || len(addrs) != 1 || addrs[0].IP.String() != "fe80::2" {
+			t.Errorf("mode %s, addresses %v", w.fake.link(11).AddrGenMode, addrs)
 		}
 	})
 }

@@ -41,6 +41,9 @@ func (m *Manager) watch(ctx context.Context, events <-chan rtnl.Event) error {
 			return nil
 		case _, ok := <-ready:
 			if !ok {
+				if ctx.Err() != nil {
+					return nil
+				}
 				return errWatchEnded
 			}
 			ready = nil
@@ -48,6 +51,8 @@ func (m *Manager) watch(ctx context.Context, events <-chan rtnl.Event) error {
 		case <-rested.C:
 			ready = events
 		case <-full.C:
+			m.resume()
+			m.ledger.flush()
 			m.look(true)
 		case <-poll.C:
 			// A poll that was kept from the processor says little about its cost.

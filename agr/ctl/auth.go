@@ -3,6 +3,7 @@ package ctl
 import (
 	"net"
 	"slices"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +27,60 @@ func caller(conn *net.UnixConn, group int) bool {
 			group >= 0 && (cred.Gid == uint32(group) || slices.Contains(groups(int(fd)), uint32(group)))
 	})
 	return err == nil && allowed
+}
+
+// nobody stands for a user that cannot be found out.
+const nobody = ^uint32(0)
+
+// uidOf is the user of the process at the other end of a connection.
+func uidOf(conn *net.UnixConn) uint32 {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nobody
+	}
+	uid := nobody
+	raw.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			uid = cred.Uid
+		}
+	})
+	return uid
+}
+
+// census counts connections by user. The zero value is empty.
+type census struct {
+	mu     sync.Mutex
+	users  map[uint32]int
+	others int // of all but uid 0
+}
+
+// enter counts one more connection of a user, unless it is one too many.
+func (c *census) enter(uid uint32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.users == nil {
+		c.users = make(map[uint32]int)
+	}
+	n := c.users[uid]
+	if uid == 0 && n >= maxConns || uid != 0 && (n >= maxConnsOfUser || c.others >= maxOtherConns) {
+		return false
+	}
+	c.users[uid]++
+	if uid != 0 {
+		c.others++
+	}
+	return true
+}
+
+func (c *census) leave(uid uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.users[uid]--; c.users[uid] == 0 {
+		delete(c.users, uid)
+	}
+	if uid != 0 {
+		c.others--
+	}
 }
 
 // maxGroups is the most supplementary groups that Linux gives a process

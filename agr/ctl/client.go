@@ -55,10 +55,17 @@ func Dial(ctx context.Context) (*Client, error) {
 	if err == nil {
 		return c, nil
 	}
-	if shared, sharedErr := DialPath(ctx, SharedSocket, cookie); sharedErr == nil {
-		return shared, nil
+	shared, sharedErr := DialPath(ctx, SharedSocket, cookie)
+	if sharedErr != nil {
+		return nil, err
 	}
-	return nil, err
+	// A harmless request first: the reply tells whose daemon this is before it is
+	// asked to change anything.
+	if _, sharedErr := shared.List(); sharedErr != nil {
+		shared.Close()
+		return nil, err
+	}
+	return shared, nil
 }
 
 // DialPath connects to the socket at path. If netns is not 0, replies of a

@@ -17,11 +17,15 @@ import (
 	"ifagr/netutil/ether"
 )
 
-// Bounds that keep one client from being everybody's problem.
+// Bounds that keep one client from being everybody's problem. uid 0 has
+// connections of its own, so that nobody can lock it out.
 const (
-	maxConns     = 256
-	idleTimeout  = 60 * time.Second
-	writeTimeout = 5 * time.Second
+	maxConns       = 128 // of uid 0
+	maxOtherConns  = 128 // of all others together
+	maxConnsOfUser = 32  // of each of the others
+	idleTimeout    = 60 * time.Second
+	writeTimeout   = 5 * time.Second
+	refuseTimeout  = 100 * time.Millisecond
 )
 
 // Handler answers requests. Its methods are called from many goroutines, and
@@ -78,7 +82,7 @@ func Listen(path string) (*net.UnixListener, error) {
 		c.Close()
 		return nil, fmt.Errorf("ctl: listen %s: another agrd is there: %w", path, unix.EADDRINUSE)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := removeSocket(path); err != nil {
 		return nil, fmt.Errorf("ctl: listen: %w", err)
 	}
 	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
@@ -92,6 +96,21 @@ func Listen(path string) (*net.UnixListener, error) {
 	return l, nil
 }
 
+// removeSocket removes what a dead daemon has left, and nothing but a socket.
+func removeSocket(path string) error {
+	st, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if st.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("%s is there and is no socket", path)
+	}
+	return os.Remove(path)
+}
+
 // Serve answers requests until the context ends, and waits for its connections
 // to end.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
@@ -101,7 +120,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	slots := make(chan struct{}, maxConns)
+	var users census
 	for {
 		conn, err := l.AcceptUnix()
 		if err != nil {
@@ -113,14 +132,13 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 			}
 			return fmt.Errorf("ctl: accept: %w", err)
 		}
-		select {
-		case slots <- struct{}{}:
-		default: // more than maxConns at once: the newest goes
-			s.refuse(conn)
+		uid := uidOf(conn)
+		if !users.enter(uid) {
+			wg.Go(func() { s.refuse(conn) })
 			continue
 		}
 		wg.Go(func() {
-			defer func() { <-slots }()
+			defer users.leave(uid)
 			s.serveConn(ctx, conn)
 		})
 	}
@@ -140,9 +158,14 @@ func retry(ctx context.Context, err error) bool {
 	return true
 }
 
+// refuse answers the first request of a connection that is one too many. A
+// socket that is closed with a request unread would lose the answer.
 func (s *Server) refuse(conn *net.UnixConn) {
-	s.answer(conn, EAGAIN, []byte("too many control connections"))
-	conn.Close()
+	defer conn.Close()
+	conn.SetReadDeadline(time.Now().Add(refuseTimeout))
+	if _, err := receive(conn, make([]byte, MaxMessage)); err == nil {
+		s.answer(conn, EAGAIN, []byte("too many control connections"))
+	}
 }
 
 // serveConn answers one connection's requests, one after the other. When the

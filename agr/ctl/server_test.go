@@ -322,6 +322,57 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// uid 0 has connections of its own, each other user only so many.
+func TestCensus(t *testing.T) {
+	var c census
+	count := func(uid uint32) (n int) {
+		for c.enter(uid) {
+			n++
+		}
+		return n
+	}
+	for _, tt := range []struct {
+		uid  uint32
+		want int
+	}{{1, maxConnsOfUser}, {2, maxConnsOfUser}, {3, maxConnsOfUser}, {4, maxConnsOfUser}, {5, 0}, {0, maxConns}} {
+		if got := count(tt.uid); got != tt.want {
+			t.Errorf("uid %d has %d connections, want %d", tt.uid, got, tt.want)
+		}
+	}
+	c.leave(1)
+	if !c.enter(5) || c.enter(1) {
+		t.Error("what one user leaves is not another's")
+	}
+}
+
+// Whoever is refused is told so.
+func TestTooManyConnections(t *testing.T) {
+	path := startServer(t, &fakeHandler{})
+	for range maxConns {
+		c := dial(t, path)
+		if _, err := c.List(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := dial(t, path).List(); !errors.Is(err, EAGAIN) {
+		t.Errorf("one too many: %v, want EAGAIN", err)
+	}
+}
+
+// A file that is no socket is not removed for one.
+func TestListenSparesFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(path); err == nil {
+		t.Error("a socket took its place")
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "x" {
+		t.Errorf("the file is %q, %v", b, err)
+	}
+}
+
 // The daemon that is gone is told from one that refuses.
 func TestNoDaemon(t *testing.T) {
 	_, err := DialPath(t.Context(), filepath.Join(t.TempDir(), "none.sock"), 0)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -12,6 +13,15 @@ import (
 
 // RunDir is where agrd keeps its sockets and its state.
 const RunDir = "/run/agrd"
+
+// RunDirectory is where the daemon of this environment keeps its state: beside
+// the socket that AGRD_SOCKET names, else RunDir.
+func RunDirectory() string {
+	if path := os.Getenv(SocketEnv); path != "" {
+		return filepath.Dir(path)
+	}
+	return RunDir
+}
 
 // SharedSocket is where a daemon that systemd started listens as well. A client
 // that falls back to it believes a reply only when it comes from its own

@@ -3,6 +3,8 @@ package lacp
 import (
 	"slices"
 	"time"
+
+	"ifagr/agr/slow"
 )
 
 // The one active aggregator. The standard lets every aggregator be an interface
@@ -10,9 +12,14 @@ import (
 // STANDBY and tell their partners so (design D5).
 
 // counts reports whether the port, which is in an aggregator, could carry frames
-// if that were active: a strict system waits until a partner has spoken.
+// if that were active: a strict system waits until a partner has spoken. A partner
+// that is only remembered, because it fell silent or the link was gone meanwhile,
+// keeps the incumbent in its place and helps no other to it.
 func (p *port) counts() bool {
-	return p.link.Up && (p.sys.optimistic() || p.hasPartner())
+	s := p.sys
+	remembered := p.receive == expired && p.hasPartner()
+	return p.link.Up && (s.optimistic() || p.hasPartner()) &&
+		(!remembered || p.aggregator == s.active)
 }
 
 // choose finds the aggregator that should be active, and why. Without any that
@@ -24,52 +31,79 @@ func (s *System) choose() (best *aggregator, reason string) {
 		if a == best || a.bandwidth() == 0 {
 			continue
 		}
-		if why, ok := a.beats(best); ok {
+		if why, ok := s.prefers(a, best); ok {
 			best, reason = a, why
 		}
 	}
 	return best, reason
 }
 
-// beats reports whether a should be active rather than b, and why: first those
-// with a real partner, then those that their partner has not let down, then the
+// prefers reports whether a should be active rather than b, and why: first those
+// that their partners have not let down, then those with a real partner, then the
 // greater bandwidth. A tie changes nothing: the incumbent stays, or else the
 // older one.
-func (a *aggregator) beats(b *aggregator) (why string, ok bool) {
+func (s *System) prefers(a, b *aggregator) (why string, ok bool) {
 	switch {
 	case b == nil || b.bandwidth() == 0:
 		return "no other is usable", true
+	case a.passedOver() != b.passedOver():
+		return "the other's partner does not agree", b.passedOver()
 	case a.hasPartner() != b.hasPartner():
 		return "it has a LACP partner", a.hasPartner()
-	case a.passedOver != b.passedOver:
-		return "the other's partner does not agree", b.passedOver
 	default:
-		return "greater bandwidth", a.bandwidth() > b.bandwidth()
+		return "greater bandwidth", s.offer(a) > b.bandwidth()
 	}
 }
 
-// watchPatience takes care of two ends that each hold another aggregator to be
-// the active one, as their speeds or keys may tell them: neither would ever
-// agree to the other's. When an incumbent has waited in vain, all are passed over
-// whose partners do not agree, once there is one whose partner does.
-func (s *System) watchPatience() {
-	a := s.active
-	waited := a != nil && !a.inSync() && s.patience.expired && s.alternative()
-	for _, b := range s.aggs {
-		b.passedOver = (b.passedOver || waited) && !b.inSync()
+// offer is the bandwidth with which an aggregator challenges another: none while
+// the active one is attached and the challenger's ports would still have to wait.
+// Nothing is gained by stopping frames for that long.
+func (s *System) offer(a *aggregator) uint64 {
+	if s.active != nil && s.active.attached() && !a.settled() {
+		return 0
 	}
+	return a.bandwidth()
+}
+
+// Two ends may each hold another aggregator to be the active one, as their speeds
+// or keys tell them, and neither would ever agree to the other's; or a partner
+// agrees to nothing at all. So an incumbent that waits for its partner in vain is
+// passed over.
+
+// passOver gives up the active aggregator when its time is over and another one
+// could take its place. All ports are passed over whose partners do not agree, lest
+// their aggregators take turns. The mark is the port's, and outlives its aggregator:
+// a partner that changes its key gains no time by that. It ends when the partner
+// agrees, or with the link.
+func (s *System) passOver() {
+	if !s.patience.expired || s.active == nil || !s.active.refused() || !s.alternative() {
+		return
+	}
+	s.patience.stop()
+	for _, a := range s.aggs {
+		for _, p := range a.ports {
+			if p.counts() && p.hasPartner() && !p.partner.State.Has(slow.Synchronization) {
+				p.passedOver = true
+			}
+		}
+	}
+}
+
+// alternative reports whether another aggregator than the active one could carry
+// frames as far as its partner is concerned.
+func (s *System) alternative() bool {
+	return slices.ContainsFunc(s.aggs, func(a *aggregator) bool { return a != s.active && a.agreed() })
+}
+
+// watchPatience lets the time run for as long as the active aggregator, whichever
+// it is, is refused by its partner.
+func (s *System) watchPatience() {
 	switch {
-	case a == nil || !a.hasPartner() || a.inSync() || waited:
+	case s.active == nil || !s.active.refused():
 		s.patience.stop()
 	case !s.patience.expired && !s.patience.running:
-		s.patience.start(s.now.Add(s.patienceWith(a)))
+		s.patience.start(s.now.Add(s.patienceWith(s.active)))
 	}
-}
-
-// alternative reports whether another aggregator than the active one has a
-// partner in sync.
-func (s *System) alternative() bool {
-	return slices.ContainsFunc(s.aggs, func(a *aggregator) bool { return a != s.active && a.inSync() })
 }
 
 // patienceWith is how long this end waits for an aggregator's partner: the end

@@ -1,6 +1,10 @@
 package lacp
 
-import "ifagr/agr/slow"
+import (
+	"slices"
+
+	"ifagr/agr/slow"
+)
 
 // LAGEnd is one half of a LAG ID (IEEE 802.1AX-2014 6.3.6): a system and its key.
 type LAGEnd struct {
@@ -18,33 +22,54 @@ type aggregator struct {
 	partner    LAGEnd
 	individual bool // has one port and takes no other
 	ports      []*port
-	passedOver bool // its partner was given time to agree and did not
 }
 
-// ready is the standard's Ready (6.4.14.2): every port that waits to be attached
-// has waited long enough. STANDBY ports wait for something else.
+// ready is the standard's Ready (6.4.14.2): every port that is not attached yet has
+// waited long enough. Of an aggregator that stands by it tells whether the ports
+// could be attached at once.
 func (a *aggregator) ready() bool {
-	for _, p := range a.ports {
-		if p.mux == waiting && p.selected == selected && !p.waitWhile.expired {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(a.ports, func(p *port) bool {
+		return p.mux < attached && !p.waitWhile.expired
+	})
 }
 
-// inSync reports whether a partner that speaks LACP agrees to this aggregator on
-// at least one port that could be used.
-func (a *aggregator) inSync() bool {
-	for _, p := range a.ports {
-		if p.counts() && p.hasPartner() && p.partner.State.Has(slow.Synchronization) {
-			return true
-		}
-	}
-	return false
+// counting reports whether the condition is true of a port that counts.
+func (a *aggregator) counting(is func(*port) bool) bool {
+	return slices.ContainsFunc(a.ports, func(p *port) bool { return p.counts() && is(p) })
 }
 
-// bandwidth is the sum of the speeds of the ports that could be used, in Mb/s; 0
-// when there is none.
+// hasPartner reports whether a port has a partner that speaks LACP.
+func (a *aggregator) hasPartner() bool { return a.counting((*port).hasPartner) }
+
+// agreed reports whether a port has a partner, be it the default one, that agrees
+// to this aggregator.
+func (a *aggregator) agreed() bool {
+	return a.counting(func(p *port) bool { return p.partner.State.Has(slow.Synchronization) })
+}
+
+// refused reports whether there is a partner that speaks LACP, and none that
+// agrees.
+func (a *aggregator) refused() bool { return a.hasPartner() && !a.agreed() }
+
+// passedOver reports whether all ports have been given up. The mark is about what a
+// partner said, and means nothing for the default one.
+func (a *aggregator) passedOver() bool {
+	return !a.counting(func(p *port) bool { return !p.passedOver || !p.hasPartner() })
+}
+
+// attached reports whether a port is attached.
+func (a *aggregator) attached() bool {
+	return a.counting(func(p *port) bool { return p.mux >= attached })
+}
+
+// settled reports whether the ports could be attached the moment that the aggregator
+// becomes the active one, and one of them knows whether somebody speaks LACP to it.
+func (a *aggregator) settled() bool {
+	return a.ready() && a.counting(func(p *port) bool { return p.receive != expired })
+}
+
+// bandwidth is the sum of the speeds of the ports that count, in Mb/s; 0 when there
+// is none.
 func (a *aggregator) bandwidth() uint64 {
 	var sum uint64
 	for _, p := range a.ports {
@@ -57,15 +82,4 @@ func (a *aggregator) bandwidth() uint64 {
 		}
 	}
 	return sum
-}
-
-// hasPartner reports whether a port that could be used has a partner that speaks
-// LACP.
-func (a *aggregator) hasPartner() bool {
-	for _, p := range a.ports {
-		if p.counts() && p.hasPartner() {
-			return true
-		}
-	}
-	return false
 }

@@ -207,4 +207,9 @@ func partnerSystem(id slow.System) func(*slow.LACPDU) {
 	return func(p *slow.LACPDU) { p.Actor.System = id }
 }
 
+// echoes makes the partner see that state of ours.
+func echoes(s slow.State) func(*slow.LACPDU) {
+	return func(p *slow.LACPDU) { p.Partner.State = s | slow.Aggregation }
+}
+
 func strangers(p *slow.LACPDU) { p.Partner = slow.PortInfo{} }

@@ -15,10 +15,12 @@
 //
 //	for {
 //		r := sys.Ready()
+//		program(r.Mux) // first: no LACPDU may announce what is not done yet
 //		for _, t := range r.Send {
-//			write(t.Port, slow.AppendLACPDU(nil, mac(t.Port), t.PDU))
+//			if !write(t.Port, slow.AppendLACPDU(nil, mac(t.Port), t.PDU)) {
+//				sys.Step(now(), lacp.NotSent{Number: t.Port})
+//			}
 //		}
-//		program(r.Mux)
 //		wait := forever
 //		if at, ok := sys.Deadline(); ok {
 //			wait = at - now()

@@ -74,6 +74,20 @@ func (e Received) apply(s *System) {
 	p.pdu, p.received = e.PDU, true
 }
 
+// NotSent says that a LACPDU that Ready gave out for a port could not be
+// transmitted. The need to transmit stands (agr(4) keeps it as well): the port tries
+// again after a third of a second, or later when the transmit limit asks for that,
+// with the state that it has then. A farewell is not tried again.
+type NotSent struct{ Number uint16 }
+
+func (e NotSent) apply(s *System) {
+	p := s.port(e.Number)
+	if p == nil || s.left {
+		return
+	}
+	p.notSent()
+}
+
 // Configure replaces the configuration.
 type Configure struct{ Config Config }
 

@@ -28,12 +28,12 @@ func (p *port) nextMux() (to muxState, reason string, ok bool) {
 		// SELECTED or STANDBY.
 		return waiting, "aggregator selected", p.selected != unselected
 	case waiting:
-		// Out when UNSELECTED; on when SELECTED and all the others are ready,
-		// so a STANDBY port waits for as long as it is one.
+		// Out when UNSELECTED; on when SELECTED and ready, so a STANDBY port
+		// waits for as long as it is one.
 		if p.selected == unselected {
 			return detached, why, true
 		}
-		return attached, "ready", p.selected == selected && p.aggregator.ready()
+		return attached, "ready", p.selected == selected && p.ready()
 	case attached:
 		// Out when UNSELECTED or STANDBY, on when the partner is in sync.
 		if p.selected != selected {
@@ -42,11 +42,11 @@ func (p *port) nextMux() (to muxState, reason string, ok bool) {
 		return collecting, "partner in sync", stay
 	case collecting:
 		// Back when UNSELECTED, STANDBY or out of sync, on when the partner
-		// collects.
+		// collects, if that can be believed.
 		if !stay {
 			return attached, why, true
 		}
-		return distributing, "partner collects", p.partner.State.Has(slow.Collecting)
+		return distributing, "partner collects", p.partner.State.Has(slow.Collecting) && p.partnerKnows()
 	case distributing:
 		// Back for any of these reasons.
 		if !stay {
@@ -71,6 +71,21 @@ func (p *port) mayForward() (ok bool, why string) {
 	}
 }
 
+// ready reports whether a port that waits may be attached: when all ports of its
+// aggregator may, so that they attach together, or when it has waited twice as long
+// as it need. Ports that never come to rest cannot keep it out.
+func (p *port) ready() bool { return p.aggregator.ready() || p.waitMost.expired }
+
+// partnerKnows reports whether the partner may be taken to have seen our
+// Synchronization. By the standard it does not collect before that, but Open
+// vSwitch says that it does from the start, and drops our frames until it has
+// processed that LACPDU. An honest partner delays nothing: its LACPDU with
+// Collecting echoes our Synchronization. Whoever does not echo it gets a moment to
+// process it, and who does not speak LACP takes frames anyway.
+func (p *port) partnerKnows() bool {
+	return p.receive != current || p.echoed || p.syncSent.expired
+}
+
 // setMux enters a state of the mux machine.
 func (p *port) setMux(to muxState, reason string) {
 	p.note("mux", p.mux.String(), to.String(), reason)
@@ -81,16 +96,18 @@ func (p *port) setMux(to muxState, reason string) {
 	case detached:
 		// Off the aggregator, which a port that is to select anew forgets.
 		p.setForwarding(false, false, false)
-		p.waitWhile.stop()
+		p.partnerForgets()
+		p.stopWaiting()
 		p.ntt = true
 		if p.selected == unselected {
 			p.leaveAggregator()
 		}
 	case waiting:
 		p.waitWhile.start(p.sys.now.Add(AggregateWaitTime))
+		p.waitMost.start(p.sys.now.Add(2 * AggregateWaitTime))
 	case attached:
 		p.setForwarding(true, false, false)
-		p.waitWhile.stop()
+		p.stopWaiting()
 		p.ntt = true
 	case collecting:
 		p.setForwarding(true, true, false)
@@ -99,6 +116,18 @@ func (p *port) setMux(to muxState, reason string) {
 		// The partner has no use for this bit, so there is no need to transmit.
 		p.setForwarding(true, true, true)
 	}
+}
+
+func (p *port) stopWaiting() {
+	p.waitWhile.stop()
+	p.waitMost.stop()
+}
+
+// partnerForgets is for when the partner has to be told of our Synchronization
+// again.
+func (p *port) partnerForgets() {
+	p.echoed = false
+	p.syncSent.stop()
 }
 
 func (p *port) setForwarding(sync, collecting, distributing bool) {

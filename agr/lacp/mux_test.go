@@ -92,8 +92,26 @@ func TestMux_6_4_14_Ready(t *testing.T) {
 	b.wants(1, "WAITING")
 	b.wants(2, "WAITING")
 	b.wait(time.Millisecond)
-	b.wants(1, "DISTRIBUTING")
-	b.wants(2, "DISTRIBUTING")
+	b.wants(1, "COLLECTING")
+	b.wants(2, "COLLECTING")
+}
+
+// Ports that never come to rest, because their partner is another one every second,
+// hold a third up for no more than twice the time.
+func TestMux_6_4_14_RestlessPorts(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit, gigabit, gigabit)
+	b.hear(1)
+	partnerPort := [2]uint16{200, 300}
+	for half := range 8 {
+		k := half % 2
+		partnerPort[k] ^= 1
+		b.hear(uint16(2+k), func(p *slow.LACPDU) { p.Actor.Port = partnerPort[k] })
+		b.wants(1, "WAITING")
+		b.wait(lacp.AggregateWaitTime / 4)
+	}
+	b.wants(1, "COLLECTING")
+	b.wants(2, "WAITING")
+	b.wants(3, "WAITING")
 }
 
 // A port that joins a running aggregator does not disturb the others.
@@ -103,7 +121,10 @@ func TestMux_6_4_14_LateJoiner(t *testing.T) {
 	b.forget()
 	b.step(lacp.AddPort{Number: 2, Priority: 0x80, Link: gigabit})
 	b.up(2)
-	want := []lacp.MuxChange{{Port: 2, Collecting: true, Distributing: true}}
+	want := []lacp.MuxChange{
+		{Port: 2, Collecting: true},
+		{Port: 2, Collecting: true, Distributing: true},
+	}
 	if d := cmp.Diff(want, b.mux); d != "" {
 		t.Error(d)
 	}
@@ -121,5 +142,74 @@ func TestMux_6_4_14_WaitingPortLeaves(t *testing.T) {
 	b.wait(time.Second)
 	b.wants(1, "WAITING")
 	b.step(lacp.RemovePort{Number: 2})
+	b.wants(1, "COLLECTING")
+}
+
+// Open vSwitch says Synchronization, Collecting and Distributing from the start and
+// drops our frames until it has processed our Synchronization. So we distribute when
+// it echoes that, or a moment after it was sent.
+func TestMux_6_4_15_PartnerKnows(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit)
+	b.hear(1)
+	b.wait(lacp.AggregateWaitTime)
+	b.wants(1, "COLLECTING")
+	if got := b.last(1).Actor.State; !got.Has(slow.Synchronization) {
+		t.Errorf("says %v", got)
+	}
+	b.hear(1, echoes(0))
+	b.wait(lacp.SyncGraceTime - 1)
+	b.wants(1, "COLLECTING")
+	b.wait(1)
+	b.wants(1, "DISTRIBUTING")
+	// What it knows it need not be told again when it only stops for a while.
+	b.hear(1, partnerState(inSync), echoes(0))
+	b.wants(1, "COLLECTING")
+	b.hear(1, echoes(0))
+	b.wants(1, "DISTRIBUTING")
+}
+
+// An echo says that the partner knows, until the port is detached or loses its link.
+func TestMux_6_4_15_Echo(t *testing.T) {
+	flap := func(b *bench) {
+		b.step(lacp.LinkChange{Number: 1})
+		b.step(lacp.LinkChange{Number: 1, Link: gigabit})
+		b.hear(1, echoes(0))
+	}
+	reselect := func(b *bench) {
+		b.hear(1, partnerKey(8), echoes(0))
+		b.wait(lacp.AggregateWaitTime)
+	}
+	standby := func(b *bench) {
+		b.step(lacp.AddPort{Number: 2, Link: speed(10_000)})
+		b.up(2)
+		b.wait(lacp.AggregateWaitTime)
+		b.step(lacp.LinkChange{Number: 2})
+	}
+	for name, lose := range map[string]func(*bench){"link": flap, "selection": reselect, "turn": standby} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, lacp.Config{}, gigabit)
+			b.up(1)
+			b.wait(time.Minute)
+			lose(b)
+			b.wants(1, "COLLECTING")
+			b.hear(1, partnerKey(b.port(1).Partner.Key))
+			b.wants(1, "DISTRIBUTING")
+		})
+	}
+}
+
+// Time counts from the LACPDU that told of it, not from when the limit held it back.
+func TestMux_6_4_15_PartnerKnowsLate(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit)
+	b.hear(1)
+	b.wait(lacp.AggregateWaitTime - time.Millisecond)
+	for range lacp.TransmitLimit {
+		b.hear(1, strangers)
+	}
+	b.wait(time.Millisecond)
+	b.hear(1, echoes(0))
+	b.wait(lacp.TransmitWindow - 2*time.Millisecond + lacp.SyncGraceTime)
+	b.wants(1, "COLLECTING")
+	b.wait(time.Millisecond)
 	b.wants(1, "DISTRIBUTING")
 }

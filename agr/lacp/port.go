@@ -24,9 +24,13 @@ type port struct {
 
 	selected   selection
 	aggregator *aggregator
+	passedOver bool // the partner was given time to agree and did not
 
 	mux       muxState
 	waitWhile timer
+	waitMost  timer // bounds how long other ports may hold this one up
+	echoed    bool  // the partner's last LACPDU knew of our Synchronization
+	syncSent  timer // SyncGraceTime, from the first LACPDU that told of it
 	muxSince  Instant
 	changes   uint64 // of the mux state
 	told      MuxChange
@@ -35,6 +39,7 @@ type port struct {
 	periodicTimer timer
 	ntt           bool
 	window        window
+	notBefore     Instant // of the next LACPDU, after one that failed
 	sent          uint64 // LACPDUs
 }
 

@@ -45,7 +45,9 @@ func (r *rambler) event() lacp.Event {
 		return lacp.RemovePort{Number: number, Farewell: n%2 == 0}
 	case n < 35:
 		return lacp.LinkChange{Number: number, Link: r.link()}
-	case n < 38:
+	case n < 37:
+		return lacp.NotSent{Number: number}
+	case n < 40:
 		return lacp.Configure{Config: lacp.Config{
 			System: ownSystem, Passive: r.one(3), ShortTimeout: r.one(2), Strict: r.one(2),
 			Static: r.one(4), KeyBase: uint16(r.rand.IntN(2)), Key: uint16(r.rand.IntN(2)),

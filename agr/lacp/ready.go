@@ -2,7 +2,10 @@ package lacp
 
 import "ifagr/agr/slow"
 
-// Ready is what there is to do, in the order in which it arose.
+// Ready is what there is to do. Each list is in the order in which it arose; the
+// three have no order in common. A driver carries out all of Mux before it sends
+// anything of Send: a LACPDU may not say that a port collects before it does, nor
+// that it has stopped while frames still leave.
 type Ready struct {
 	Send          []Transmit
 	Mux           []MuxChange

@@ -113,6 +113,8 @@ func (p *port) setReceive(to receiveState, reason string) {
 			p.recordDefault()
 		}
 		p.setPartnerState(slow.Synchronization, false)
+		p.passedOver = false
+		p.partnerForgets()
 		p.currentWhile.stop()
 	case expired:
 		// Three seconds to hear from the partner, who is asked to hurry by our
@@ -199,6 +201,8 @@ func (p *port) recordPDU() {
 
 	p.partner = *theirs
 	p.setPartnerState(slow.Synchronization, sync)
+	p.passedOver = p.passedOver && !sync
+	p.echoed = (p.actor.State & p.pdu.Partner.State).Has(slow.Synchronization)
 	p.actor.State = p.actor.State.With(slow.Defaulted, false)
 	p.setLoopback(p.isOwnSystem(theirs.System))
 	p.markMoved()

@@ -240,7 +240,7 @@ func TestRx_6_4_9_IndividualPartner(t *testing.T) {
 	if got := b.port(1).Partner.State; !got.Has(slow.Synchronization) {
 		t.Errorf("partner %v", got)
 	}
-	b.wait(lacp.AggregateWaitTime)
+	b.wait(lacp.AggregateWaitTime + lacp.SyncGraceTime)
 	b.wants(1, "DISTRIBUTING")
 }
 

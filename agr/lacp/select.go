@@ -37,7 +37,6 @@ func (p *port) joinAggregator() {
 		s.aggs = append(s.aggs, a)
 	}
 	a.ports = append(a.ports, p)
-	a.passedOver = false
 	p.aggregator = a
 }
 
@@ -59,7 +58,6 @@ func (p *port) leaveAggregator() {
 		return
 	}
 	p.aggregator = nil
-	a.passedOver = false
 	a.ports = slices.DeleteFunc(a.ports, func(q *port) bool { return q == p })
 	if len(a.ports) > 0 {
 		return
@@ -79,8 +77,9 @@ func (p *port) unselect(reason string) {
 	}
 }
 
-// setSelected sets Selected. A STANDBY port that gets its turn waits like any
-// other, so that all ports of its aggregator attach together.
+// setSelected sets Selected. A STANDBY port that gets its turn does not wait anew:
+// wait_while starts on the way into WAITING and only there (6.4.15), so an
+// aggregator that has stood by for long takes over at once.
 func (p *port) setSelected(to selection, reason string) {
 	from := p.selected
 	if from == to {
@@ -88,28 +87,27 @@ func (p *port) setSelected(to selection, reason string) {
 	}
 	p.selected = to
 	p.note("selected", from.String(), to.String(), reason)
-	if to == selected && p.mux == waiting {
-		p.waitWhile.start(p.sys.now.Add(AggregateWaitTime))
-	}
 }
 
 // arbitrate chooses the active aggregator and makes its ports SELECTED, all
 // others STANDBY. It reports whether a port's selection changed.
 func (s *System) arbitrate() bool {
-	s.watchPatience()
+	s.passOver()
 	if a, reason := s.choose(); a != s.active {
 		s.active, s.activeReason = a, reason
-		s.patience.stop()
-		s.watchPatience()
 	}
+	s.watchPatience()
 	changed := false
 	for _, p := range s.ports {
 		if p.aggregator == nil || p.selected == unselected && p.mux != detached {
 			continue
 		}
 		to, reason := standby, "another aggregator is active"
-		if p.aggregator == s.active {
+		switch s.active {
+		case p.aggregator:
 			to, reason = selected, "aggregator is active"
+		case nil:
+			reason = "no aggregator is active"
 		}
 		changed = changed || p.selected != to
 		p.setSelected(to, reason)

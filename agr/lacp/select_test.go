@@ -195,7 +195,7 @@ func TestSelect_6_4_14_NoLoopback(t *testing.T) {
 	other := ownSystem
 	other.Priority++
 	b.hear(1, partnerSystem(other))
-	b.wait(2 * time.Second)
+	b.wait(lacp.AggregateWaitTime + lacp.SyncGraceTime)
 	if p := b.port(1); p.Loopback || !p.Distributing {
 		t.Errorf("%+v", p)
 	}

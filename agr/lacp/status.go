@@ -21,7 +21,7 @@ type AggregatorStatus struct {
 	Individual bool // has one port and takes no other
 	Actor      LAGEnd
 	Partner    LAGEnd
-	Speed      uint64   // of the ports that could carry frames, Mb/s
+	Speed      uint64   // of the ports that could carry frames if it were active, Mb/s
 	Ports      []uint16 // numbers
 }
 
@@ -42,7 +42,7 @@ type PortStatus struct {
 	Distributing bool
 	Reason       string  // in words, why it does not distribute; "" if it does
 	MuxSince     Instant // when the mux state was entered
-	Sent         uint64  // LACPDUs, the farewell included
+	Sent         uint64  // LACPDUs given out by Ready, the farewell included
 	StateChanges uint64  // of the mux
 }
 
@@ -114,6 +114,8 @@ func (p *port) reason() string {
 		return "waiting for a LACP partner"
 	case !p.partner.State.Has(slow.Synchronization):
 		return "partner is not in sync"
+	case !p.partnerKnows():
+		return "partner may not know yet that we are in sync"
 	default:
 		return "partner does not collect"
 	}
@@ -125,7 +127,9 @@ func (p *port) standbyReason() string {
 	own, active := p.aggregator, p.sys.active
 	switch {
 	case active == nil:
-		return "standby"
+		return "standby: no aggregator is active"
+	case p.passedOver && p.hasPartner():
+		return "standby: the partner did not agree in time"
 	case own.individual:
 		return "standby: an individual link cannot be aggregated"
 	case !p.hasPartner() && active.hasPartner():

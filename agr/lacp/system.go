@@ -39,7 +39,7 @@ type System struct {
 	aggs     []*aggregator // in the order of their creation
 	lastID   int           // of the aggregator created last
 	active   *aggregator
-	patience timer // of the active aggregator, while its partner is not in sync
+	patience timer // while the active aggregator is refused
 
 	out          Ready
 	activeID     int    // the active aggregator that out has told of
@@ -65,14 +65,19 @@ func (s *System) Advance(now Instant) {
 	for _, p := range s.ports {
 		p.currentWhile.expire(s.now)
 		p.waitWhile.expire(s.now)
+		p.waitMost.expire(s.now)
+		p.syncSent.expire(s.now)
 		p.periodicTimer.expire(s.now)
 	}
 	s.run()
 }
 
 // Deadline is when Advance must be called next, and false when nothing is
-// waiting for time to pass.
+// waiting for time to pass. What Ready has to give does not wait.
 func (s *System) Deadline() (Instant, bool) {
+	if len(s.out.Send)+len(s.out.Mux)+len(s.out.Transitions) > 0 {
+		return s.now, true
+	}
 	if s.left {
 		return 0, false
 	}
@@ -80,8 +85,10 @@ func (s *System) Deadline() (Instant, bool) {
 	for _, p := range s.ports {
 		at, ok = p.currentWhile.earliest(at, ok)
 		at, ok = p.waitWhile.earliest(at, ok)
+		at, ok = p.waitMost.earliest(at, ok)
+		at, ok = p.syncSent.earliest(at, ok)
 		at, ok = p.periodicTimer.earliest(at, ok)
-		if next := p.window.next(); p.ntt && (!ok || next < at) {
+		if next := p.nextTransmit(); p.ntt && (!ok || next < at) {
 			at, ok = next, true
 		}
 	}

@@ -167,7 +167,7 @@ func TestStep_ClockGoesBack(t *testing.T) {
 	b.wants(1, "WAITING")
 	b.now = lacp.Instant(4900 * time.Millisecond)
 	b.sys.Advance(b.now)
-	b.wants(1, "DISTRIBUTING")
+	b.wants(1, "COLLECTING")
 }
 
 // A caller that comes very late gets one LACPDU for all the periods that it

@@ -11,17 +11,31 @@ func (p *port) transmit() {
 	if p.periodic == noPeriodic {
 		p.ntt = false
 	}
-	if !p.ntt || p.window.next() > p.sys.now {
+	if !p.ntt || p.nextTransmit() > p.sys.now {
 		return
 	}
 	p.window.add(p.sys.now)
 	p.send(false)
 }
 
+// nextTransmit is the earliest instant at which the port may send.
+func (p *port) nextTransmit() Instant { return max(p.window.next(), p.notBefore) }
+
+// notSent takes back that a LACPDU was sent: there is need to transmit, and the
+// partner has not been told of our Synchronization. The window keeps the attempt.
+func (p *port) notSent() {
+	p.ntt = true
+	p.notBefore = p.sys.now.Add(TransmitWindow / TransmitLimit)
+	p.syncSent.stop()
+}
+
 // send hands a LACPDU with the port's present state to the driver.
 func (p *port) send(farewell bool) {
 	p.ntt = false
 	p.sent++
+	if p.actor.State.Has(slow.Synchronization) && !p.syncSent.running && !p.syncSent.expired {
+		p.syncSent.start(p.sys.now.Add(SyncGraceTime))
+	}
 	p.sys.out.Send = append(p.sys.out.Send, Transmit{
 		Port:     p.number,
 		PDU:      slow.LACPDU{Version: 1, Actor: p.actor, Partner: p.partner},

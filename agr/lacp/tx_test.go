@@ -50,6 +50,87 @@ func TestTx_6_4_16_Deferred(t *testing.T) {
 	}
 }
 
+// A LACPDU that could not be transmitted is sent again, as agr(4) does, with the
+// newest state and a third of a second later; the limit counts the attempts.
+func TestTx_6_4_16_NotSent(t *testing.T) {
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+	third := lacp.TransmitWindow / lacp.TransmitLimit
+	b := newBench(t, lacp.Config{}, gigabit)
+	b.step(lacp.NotSent{Number: 1})
+	b.wait(ms(100))
+	b.hear(1)
+	b.wait(ms(400))
+	if d := cmp.Diff([]time.Duration{0, third}, b.times(1)); d != "" {
+		t.Error(d)
+	}
+	if got := b.last(1).Partner.Key; got != 7 {
+		t.Errorf("the second one echoes key %d, want 7", got)
+	}
+	b.hear(1, partnerKey(50))
+	b.step(lacp.NotSent{Number: 1})
+	b.wait(ms(900))
+	if d := cmp.Diff([]time.Duration{0, third, ms(500), ms(1000)}, b.times(1)); d != "" {
+		t.Error(d)
+	}
+}
+
+// A port that can never transmit tries no more often than the limit allows, and
+// never believes that its partner knows of its Synchronization.
+func TestTx_6_4_16_NeverSent(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit)
+	b.hear(1)
+	for end := b.now.Add(10 * time.Second); b.now < end; {
+		tried := len(b.sent)
+		b.wait(time.Millisecond)
+		if len(b.sent) > tried {
+			b.step(lacp.NotSent{Number: 1})
+		}
+	}
+	if got := len(b.sent); got < 25 || got > 32 {
+		t.Errorf("%d attempts in ten seconds", got)
+	}
+	b.wants(1, "COLLECTING")
+}
+
+// Nothing is repeated of a port that is gone or has nothing to say.
+func TestTx_NotSentSilent(t *testing.T) {
+	tests := []struct {
+		name string
+		do   lacp.Event
+	}{
+		{"no such port", lacp.RemovePort{Number: 1, Farewell: true}},
+		{"left", lacp.Leave{}},
+		{"no link", lacp.LinkChange{Number: 1}},
+		{"static", lacp.Configure{Config: lacp.Config{System: ownSystem, Static: true}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t, lacp.Config{}, gigabit)
+			b.up(1)
+			b.step(tt.do)
+			b.forget()
+			b.step(lacp.NotSent{Number: 1})
+			b.wait(time.Hour)
+			if len(b.sent) != 0 {
+				t.Errorf("sent %+v", b.sent)
+			}
+		})
+	}
+}
+
+// What an event makes ready between two calls of Ready does not wait for a timer.
+func TestDeadline_Ready(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit)
+	b.sys.Step(b.now, lacp.LinkChange{Number: 1})
+	if at, ok := b.sys.Deadline(); !ok || at > b.now {
+		t.Errorf("deadline %v, %v", at, ok)
+	}
+	b.collect()
+	if at, ok := b.sys.Deadline(); ok && at <= b.now {
+		t.Errorf("nothing is left, and the deadline is %v", at)
+	}
+}
+
 // F3 to F6: what a LACPDU says.
 func TestTx_6_4_2_Contents(t *testing.T) {
 	b := newBench(t, lacp.Config{ShortTimeout: true, KeyBase: 5}, gigabit, gigabit)

@@ -24,12 +24,16 @@ const (
 )
 
 // A System whose active aggregator gets no answer in these times gives way to
-// another one whose partner is in sync. The end with the worse system identifier
+// another one whose partner, or the default one, agrees. The end with the worse system identifier
 // loses patience first, so two ends that disagree cannot swap for ever.
 const (
 	PatienceWorse  = 6 * time.Second
 	PatienceBetter = 12 * time.Second
 )
+
+// SyncGraceTime is what a partner that does not say so is given to process our
+// Synchronization before frames are sent to it.
+const SyncGraceTime = 50 * time.Millisecond
 
 // UnknownSpeed is what a port of unknown speed counts when aggregators are
 // compared, in Mb/s: never nothing, so that virtual interfaces work.

@@ -40,7 +40,6 @@ type File struct {
 // Agr is one agr interface.
 type Agr struct {
 	Name      string     `json:"name"`
-	Index     int        `json:"ifindex"`
 	LinkFlags uint16     `json:"link_flags"` // link0-2
 	System    ether.Addr `json:"system"`     // LACP system id, zero without ports
 	Seed      uint32     `json:"seed"`       // of the distribution hash
@@ -53,6 +52,11 @@ type Port struct {
 	Index  int    `json:"ifindex"`
 	Number uint16 `json:"number"` // LACP port number
 	Undo   Undo   `json:"undo"`
+	// TakenDown says that the daemon took the port down for a change of its
+	// address, and must bring it up again.
+	TakenDown bool `json:"taken_down,omitempty"`
+	// Left says that it is no port any more, but has not got everything back.
+	Left bool `json:"left,omitempty"`
 }
 
 // Undo is what a port gets back when it leaves.

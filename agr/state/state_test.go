@@ -16,7 +16,7 @@ func example() File {
 	return File{
 		Version: Version, BootID: "boot-a", Netns: 7,
 		Agrs: []Agr{{
-			Name: "agr0", Index: 9, LinkFlags: 0x1000, System: ether.Addr{2, 0, 0, 0, 0, 1}, Seed: 42,
+			Name: "agr0", LinkFlags: 0x1000, System: ether.Addr{2, 0, 0, 0, 0, 1}, Seed: 42,
 			Ports: []Port{
 				{Name: "re0", Index: 3, Number: 1, Undo: Undo{MAC: ether.Addr{2, 0, 0, 0, 0, 1}, MTU: 1500, AddrGenMode: 1}},
 				{Name: "re1", Index: 4, Number: 2, Undo: Undo{MAC: ether.Addr{2, 0, 0, 0, 0, 2}, MTU: 9000}},

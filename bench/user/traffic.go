@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,11 +16,9 @@ const (
 	sinkPort = 7700
 	streams  = 4
 	tcpChunk = 128 << 10
+	udpBatch = 32
 	udpSize  = 18 // octets of payload: with all headers the least Ethernet frame
 	recvSize = 4 << 20
-	// congestion is the kernel's own default. A machine may be set to another,
-	// and one that paces (bbr) measures its timers.
-	congestion = "cubic"
 )
 
 // Traffic goes through plain blocking sockets, so that what is measured is the
@@ -33,20 +33,22 @@ func tcpSource(args []string) error {
 	}
 	var wg sync.WaitGroup
 	for _, fd := range conns {
-		wg.Go(func() { pump([]int{fd}, make([]byte, tcpChunk), end) })
+		wg.Go(func() { pump(fd, end) })
 	}
 	wg.Wait()
 	return nil
 }
 
-// udpSource sends one datagram a system call, as programs do, from several ports
-// in turn.
+// udpSource sends datagrams from several ports in turn.
 func udpSource(args []string) error {
 	conns, end, err := dial(unix.SOCK_DGRAM, args)
 	if err != nil {
 		return err
 	}
-	pump(conns, make([]byte, udpSize), end)
+	m := newMessages(udpBatch, udpSize)
+	for n := 0; time.Now().Before(end); n++ {
+		_, _ = m.call(unix.SYS_SENDMMSG, conns[n%len(conns)]) // what is refused is lost
+	}
 	return nil
 }
 
@@ -61,11 +63,6 @@ func dial(typ int, args []string) (conns []int, end time.Time, err error) {
 		if err != nil {
 			return nil, end, err
 		}
-		if typ == unix.SOCK_STREAM {
-			if err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, congestion); err != nil {
-				return nil, end, err
-			}
-		}
 		if err := unix.Connect(fd, addr); err != nil {
 			return nil, end, err
 		}
@@ -74,11 +71,11 @@ func dial(typ int, args []string) (conns []int, end time.Time, err error) {
 	return conns, time.Now().Add(d), nil
 }
 
-// pump writes to the sockets in turn until it is time. A datagram that is
-// refused is lost; a connection that the sink has closed ends it.
-func pump(conns []int, b []byte, end time.Time) {
-	for n := 0; n%64 != 0 || time.Now().Before(end); n++ {
-		if _, err := unix.SendmsgN(conns[n%len(conns)], b, nil, nil, unix.MSG_NOSIGNAL); err == unix.EPIPE || err == unix.ECONNRESET {
+// pump writes to a connection until it is time, or until the sink closes it.
+func pump(fd int, end time.Time) {
+	b := make([]byte, tcpChunk)
+	for time.Now().Before(end) {
+		if err := unix.Send(fd, b, unix.MSG_NOSIGNAL); err != nil {
 			return
 		}
 	}
@@ -104,7 +101,7 @@ func tcpSink(args []string) error {
 		if err != nil {
 			return err
 		}
-		go drain(c, make([]byte, tcpChunk), func(n int) { total.Add(uint64(n)) })
+		go drain(c, &total)
 	}
 	return report(&total, d)
 }
@@ -120,11 +117,20 @@ func udpSink(args []string) error {
 		return err
 	}
 	fmt.Println("ready")
+	m := newMessages(udpBatch, udpSize)
+	if _, err := m.call(unix.SYS_RECVMMSG, fd); err != nil {
+		return err
+	}
 	var total atomic.Uint64
-	first := make(chan struct{})
-	once := sync.OnceFunc(func() { close(first) })
-	go drain(fd, make([]byte, udpSize), func(int) { once(); total.Add(1) })
-	<-first
+	go func() {
+		for {
+			n, err := m.call(unix.SYS_RECVMMSG, fd)
+			if err != nil {
+				return
+			}
+			total.Add(uint64(n))
+		}
+	}()
 	return report(&total, d)
 }
 
@@ -144,14 +150,52 @@ func listen(typ int, addr unix.Sockaddr) (int, error) {
 	return fd, unix.Bind(fd, addr)
 }
 
-// drain reads until the far end closes.
-func drain(fd int, b []byte, count func(n int)) {
+// drain reads from a connection until the source closes it.
+func drain(fd int, total *atomic.Uint64) {
+	b := make([]byte, tcpChunk)
 	for {
 		n, err := unix.Read(fd, b)
 		if err != nil || n == 0 {
 			return
 		}
-		count(n)
+		total.Add(uint64(n))
+	}
+}
+
+// messages are datagrams that go through one system call together, so that the
+// programs at both ends are not what is measured.
+type messages struct {
+	iovs []unix.Iovec
+	msgs []struct {
+		hdr unix.Msghdr
+		len uint32
+	}
+}
+
+func newMessages(count, size int) *messages {
+	m := &messages{iovs: make([]unix.Iovec, count)}
+	m.msgs = slices.Grow(m.msgs, count)[:count]
+	for i := range m.msgs {
+		m.iovs[i].Base = &make([]byte, size)[0]
+		m.iovs[i].SetLen(size)
+		m.msgs[i].hdr.Iov = &m.iovs[i]
+		m.msgs[i].hdr.SetIovlen(1)
+	}
+	return m
+}
+
+// call is sendmmsg(2) or recvmmsg(2), which waits for the first datagram only.
+func (m *messages) call(trap uintptr, fd int) (int, error) {
+	for {
+		n, _, errno := unix.Syscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&m.msgs[0])),
+			uintptr(len(m.msgs)), unix.MSG_WAITFORONE, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
 	}
 }
 

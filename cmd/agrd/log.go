@@ -10,28 +10,28 @@ import (
 	"os"
 )
 
-// newLogger makes the daemon's log. Where there is no syslog, what was meant for
+// newLogHandler makes the daemon's log. Where there is no syslog, what was meant for
 // it goes to the kernel's log, and where that cannot be written nowhere.
-func newLogger(kind string, debug bool, stderr io.Writer) (*slog.Logger, error) {
+func newLogHandler(kind string, debug bool, stderr io.Writer) (slog.Handler, error) {
 	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if debug {
 		opts.Level = slog.LevelDebug
 	}
 	switch kind {
 	case "text":
-		return slog.New(slog.NewTextHandler(stderr, opts)), nil
+		return slog.NewTextHandler(stderr, opts), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(stderr, opts)), nil
+		return slog.NewJSONHandler(stderr, opts), nil
 	case "syslog":
 		w, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "agrd")
 		if err == nil {
-			return slog.New(&syslogHandler{w: w, opts: opts}), nil
+			return &syslogHandler{w: w, opts: opts}, nil
 		}
 		kmsg, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
 		if err != nil {
-			return slog.New(slog.DiscardHandler), nil
+			return slog.DiscardHandler, nil
 		}
-		return slog.New(slog.NewTextHandler(kmsgWriter{kmsg}, opts)), nil
+		return slog.NewTextHandler(kmsgWriter{kmsg}, opts), nil
 	}
 	return nil, fmt.Errorf("-log %s: not text, json or syslog", kind)
 }

@@ -8,8 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -86,24 +86,30 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log, err := newLogger(cfg.log, cfg.debug, stderr)
+	handler, err := newLogHandler(cfg.log, cfg.debug, stderr)
 	if err != nil {
 		return err
 	}
+	queue, handler := newLogQueue(handler)
+	defer queue.close()
+	log := slog.New(handler)
+	signal.Ignore(unix.SIGPIPE) // a log that nobody reads is no reason to end
 	cookie, err := ctl.NetnsCookie()
 	if err != nil {
 		return err
 	}
-	socket := ctl.SocketPath(ctl.RunDir, cookie)
-	if path := os.Getenv(ctl.SocketEnv); path != "" {
-		socket = path
+	dir := ctl.RunDirectory()
+	socket := os.Getenv(ctl.SocketEnv)
+	if socket == "" {
+		socket = ctl.SocketPath(dir, cookie)
 	}
-	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	statePath := state.Path(dir, cookie)
 	wait, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
-	unlock, err := ctl.Lock(wait, socket+".lock")
+	unlock, err := ctl.Lock(wait, statePath+".lock")
 	if errors.Is(err, ctl.ErrLocked) {
 		return fmt.Errorf("another agrd serves this network namespace: %w", err)
 	}
@@ -111,10 +117,10 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 		return err
 	}
 	defer unlock()
-	return serveLocked(ctx, cfg, log, cookie, socket)
+	return serveLocked(ctx, cfg, log, cookie, statePath, socket)
 }
 
-func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie uint64, socket string) error {
+func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie uint64, statePath, socket string) error {
 	bootID, err := state.BootID()
 	if err != nil {
 		return err
@@ -125,7 +131,7 @@ func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie 
 	}
 	defer closeSystem()
 	m := agr.New(agr.Config{
-		StatePath:   state.Path(filepath.Dir(socket), cookie),
+		StatePath:   statePath,
 		CarrierPoll: cfg.carrierPoll,
 		Netns:       cookie, BootID: bootID,
 	}, system, log)

@@ -153,7 +153,7 @@ func ownerOnFile(ifname string) string {
 	if err != nil {
 		return ""
 	}
-	f, err := state.Load(state.Path(ctl.RunDir, cookie), boot, cookie)
+	f, err := state.Load(state.Path(ctl.RunDirectory(), cookie), boot, cookie)
 	if err != nil {
 		return ""
 	}

@@ -94,12 +94,12 @@ func startLock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(ctl.RunDir, 0o755); err != nil {
+	if err := os.MkdirAll(ctl.RunDirectory(), 0o755); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	return ctl.Lock(ctx, ctl.SocketPath(ctl.RunDir, cookie)+".start")
+	return ctl.Lock(ctx, ctl.SocketPath(ctl.RunDirectory(), cookie)+".start")
 }
 
 // startError is what a create answers when no daemon could be started.

@@ -13,6 +13,12 @@ import (
 // of IP packet, with room for its link headers. A longer one (BIG TCP) is lost.
 const MaxFrame = 70000
 
+// batchOctets is how much a receive batch asks for, when frames are as long as
+// those of the batch before. Frames of 64 KB are copied out of the kernel and
+// back in; more of them would have left the processor's second-level cache
+// before they are written.
+const batchOctets = 192 << 10
+
 // mmsghdr is the kernel's struct of that name: one message of recvmmsg(2) and
 // sendmmsg(2), and how long it was.
 type mmsghdr struct {
@@ -28,6 +34,7 @@ type RecvBatch struct {
 	msgs      []mmsghdr
 	frames    [][]byte // what the last call received
 	truncated int      // how many of it were longer than MaxFrame
+	mean      int      // octets of a frame in the last batch that had any
 }
 
 // NewRecvBatch makes room for up to size frames of MaxFrame octets. The memory
@@ -63,10 +70,16 @@ func (b *RecvBatch) Frames() [][]byte { return b.frames }
 // than MaxFrame.
 func (b *RecvBatch) Truncated() int { return b.truncated }
 
+// room is what the next call is to fill.
+func (b *RecvBatch) room() []mmsghdr {
+	return b.msgs[:min(max(batchOctets/max(b.mean, 1), 1), len(b.msgs))]
+}
+
 // take turns the first n messages into frames and makes them ready for the next
 // call, which would otherwise find the control messages' room used up.
 func (b *RecvBatch) take(n int) {
 	b.frames, b.truncated = b.frames[:0], 0
+	octets := 0
 	for i := range b.msgs[:n] {
 		m := &b.msgs[i]
 		oob := b.oobs[i*auxdataSpace:][:m.hdr.Controllen]
@@ -80,7 +93,11 @@ func (b *RecvBatch) take(n int) {
 		} else {
 			b.frames = append(b.frames, frame)
 		}
+		octets += int(m.len)
 		m.hdr.SetControllen(auxdataSpace)
+	}
+	if n > 0 {
+		b.mean = octets / n
 	}
 }
 

@@ -3,12 +3,9 @@ package pkt
 import (
 	"errors"
 	"fmt"
-	"os"
-	"syscall"
 	"time"
 	"unsafe"
 
-	"github.com/mdlayher/socket"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,110 +17,92 @@ const (
 	sendBuffer = 16 << 20
 )
 
-// Data sends and receives the data frames of one port, each behind its
-// virtio_net_hdr. One goroutine may Receive, one Send; Close may come from any.
-type Data struct {
-	rx, tx       *socket.Conn
-	rxRaw, txRaw syscall.RawConn
+// ErrWouldBlock says that no frame waits.
+var ErrWouldBlock error = unix.EAGAIN
 
-	// What the calls in progress work on, and the functions that do so. They are
-	// here because a closure for each call would be an allocation for each.
-	recv struct {
-		f     func(fd uintptr) bool
-		batch *RecvBatch
-		errno unix.Errno
-	}
-	send struct {
-		f     func(fd uintptr)
-		batch *SendBatch
-		sent  Sent
-		errno unix.Errno
-	}
-}
+// Data sends and receives the data frames of one port, each behind its
+// virtio_net_hdr. One goroutine may Receive while another one Sends; neither may
+// during or after Close.
+//
+// The descriptors are not known to the runtime's poller, which would be called
+// back for every single frame; whoever receives waits for FD with poll(2).
+type Data struct{ rx, tx int }
 
 // OpenData starts to receive everything that arrives on an interface, before
 // tc(8)'s ingress programs see it, and nothing that leaves by it.
 func OpenData(ifindex int) (*Data, error) {
-	d := &Data{}
-	d.recv.f, d.send.f = d.tryRecv, d.trySend
-	var err error
-	if d.tx, d.txRaw, err = openSend(ifindex); err != nil {
+	tx, err := openSend(ifindex)
+	if err != nil {
 		return nil, fmt.Errorf("pkt data %d: send: %w", ifindex, err)
 	}
-	if d.rx, d.rxRaw, err = openRecv(ifindex); err != nil {
-		return nil, fmt.Errorf("pkt data %d: receive: %w", ifindex, errors.Join(err, d.tx.Close()))
-	}
-	return d, nil
-}
-
-func openSend(ifindex int) (*socket.Conn, syscall.RawConn, error) {
-	c, err := newSocket(option{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1})
+	rx, err := openRecv(ifindex)
 	if err != nil {
-		return nil, nil, err
+		return nil, fmt.Errorf("pkt data %d: receive: %w", ifindex, errors.Join(err, unix.Close(tx)))
 	}
-	err = c.SetWriteBuffer(sendBuffer)
-	return ready(c, err, ifindex, 0)
+	return &Data{rx: rx, tx: tx}, nil
 }
 
-func openRecv(ifindex int) (*socket.Conn, syscall.RawConn, error) {
-	c, err := newSocket(
+func openSend(ifindex int) (int, error) {
+	return openRaw(ifindex, 0, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer,
+		option{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1})
+}
+
+func openRecv(ifindex int) (int, error) {
+	return openRaw(ifindex, unix.ETH_P_ALL, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, recvBuffer,
 		option{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1},
 		option{"PACKET_IGNORE_OUTGOING", unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1},
-		option{"PACKET_AUXDATA", unix.SOL_PACKET, unix.PACKET_AUXDATA, 1},
-	)
-	if err != nil {
-		return nil, nil, err
-	}
-	err = c.SetReadBuffer(recvBuffer)
-	return ready(c, err, ifindex, unix.ETH_P_ALL)
+		option{"PACKET_AUXDATA", unix.SOL_PACKET, unix.PACKET_AUXDATA, 1})
 }
 
-// ready binds a socket, unless err says that it is not worth it.
-func ready(c *socket.Conn, err error, ifindex int, protocol uint16) (*socket.Conn, syscall.RawConn, error) {
-	if err == nil {
-		err = bind(c, ifindex, protocol)
+// openRaw makes a packet socket with options, a buffer of the given size (by
+// force if this process may, else as large as it gets), and binds it.
+func openRaw(ifindex int, protocol uint16, force, ask, size int, options ...option) (int, error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("socket: %w", err)
 	}
-	var raw syscall.RawConn
-	if err == nil {
-		raw, err = c.SyscallConn()
+	for _, o := range options {
+		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {
+			return -1, errors.Join(fmt.Errorf("%s: %w", o.name, err), unix.Close(fd))
+		}
+	}
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, size)
+	if errors.Is(err, unix.EPERM) {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, ask, size)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, c.Close())
+		return -1, errors.Join(fmt.Errorf("buffer: %w", err), unix.Close(fd))
 	}
-	return c, raw, nil
+	if err := unix.Bind(fd, address(ifindex, protocol)); err != nil {
+		return -1, errors.Join(fmt.Errorf("bind: %w", err), unix.Close(fd))
+	}
+	return fd, nil
 }
 
-// Receive waits for frames and takes as many as are there and b has room for.
-// It fails with os.ErrClosed after Close. A port that goes down or away is no
-// error: frames just stop.
+// FD is the receiving descriptor, to wait for frames with poll(2).
+func (d *Data) FD() int { return d.rx }
+
+// Receive takes frames that have arrived, as many as wait and b has room for. It
+// never waits: without a frame it fails with ErrWouldBlock. A port that goes
+// down or away is no error: frames just stop.
 func (d *Data) Receive(b *RecvBatch) error {
-	d.recv.batch = b
+	msgs := b.room()
 	for {
-		if err := d.rxRaw.Read(d.recv.f); err != nil {
-			return os.ErrClosed
-		}
-		switch d.recv.errno {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(d.rx),
+			uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
 		case 0:
+			b.take(int(n))
 			return nil
-		case unix.ENETDOWN, unix.EINTR:
+		case unix.EINTR, unix.ENETDOWN: // the latter is told once
+		case unix.EAGAIN:
+			b.take(0)
+			return ErrWouldBlock
 		default:
-			return fmt.Errorf("pkt receive: %w", d.recv.errno)
+			b.take(0)
+			return fmt.Errorf("pkt receive: %w", errno)
 		}
 	}
-}
-
-// tryRecv reports false when there is nothing yet: then the poller waits.
-func (d *Data) tryRecv(fd uintptr) bool {
-	msgs := d.recv.batch.msgs
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd,
-		uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
-	d.recv.errno = errno
-	if errno != 0 {
-		d.recv.batch.take(0)
-		return errno != unix.EAGAIN
-	}
-	d.recv.batch.take(int(n))
-	return true
 }
 
 // Sent is what Send got rid of.
@@ -133,48 +112,33 @@ type Sent struct {
 }
 
 // Send transmits the frames that wait in b, in order, and takes those that the
-// port accepted out of it. It never waits. The error, a unix.Errno or
-// os.ErrClosed, says why the next frame could not be sent.
+// port accepted out of it. It never waits. The error, a unix.Errno, says why the
+// next frame could not be sent.
 func (d *Data) Send(b *SendBatch) (Sent, error) {
-	d.send.batch, d.send.sent, d.send.errno = b, Sent{}, 0
-	if err := d.txRaw.Control(d.send.f); err != nil {
-		return Sent{}, os.ErrClosed
-	}
-	if d.send.errno != 0 {
-		return d.send.sent, d.send.errno
-	}
-	return d.send.sent, nil
-}
-
-// trySend calls sendmmsg(2) until all is sent or one frame fails. The call says
-// why only when its first frame fails.
-func (d *Data) trySend(fd uintptr) {
-	b := d.send.batch
+	var sent Sent
 	for b.head < b.tail {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd,
+		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(d.tx),
 			uintptr(unsafe.Pointer(&b.msgs[b.head])), uintptr(b.Len()), unix.MSG_DONTWAIT, 0, 0)
-		if errno == unix.EINTR {
-			continue
+		switch errno {
+		case 0: // the call says why it stopped when its first frame fails
+			sent.Frames += int(n)
+			sent.Octets += b.Skip(int(n))
+		case unix.EINTR:
+		default:
+			return sent, errno
 		}
-		if errno != 0 {
-			d.send.errno = errno
-			return
-		}
-		d.send.sent.Frames += int(n)
-		d.send.sent.Octets += b.Skip(int(n))
 	}
+	return sent, nil
 }
 
 // WaitWritable waits until the port takes frames again, at most for timeout,
 // which is rounded up to milliseconds, and reports whether it does.
 func (d *Data) WaitWritable(timeout time.Duration) bool {
 	ms := int((timeout + time.Millisecond - 1) / time.Millisecond)
-	var n int
-	err := d.txRaw.Control(func(fd uintptr) {
-		n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, ms)
-	})
-	return err == nil && n > 0
+	fds := [1]unix.PollFd{{Fd: int32(d.tx), Events: unix.POLLOUT}}
+	n, err := unix.Poll(fds[:], ms)
+	return err == nil && n == 1
 }
 
-// Close ends a Receive that waits. Frames that the port has accepted are sent.
-func (d *Data) Close() error { return errors.Join(d.rx.Close(), d.tx.Close()) }
+// Close ends the reception. Frames that the port has accepted are still sent.
+func (d *Data) Close() error { return errors.Join(unix.Close(d.rx), unix.Close(d.tx)) }

@@ -83,11 +83,19 @@ func isSlow(frame, oob []byte, from unix.Sockaddr) bool {
 	return len(frame) >= ether.HeaderLen && ether.Addr(frame[:ether.AddrLen]) == ether.SlowProtocols
 }
 
-// Send transmits one whole frame ahead of waiting data. It waits while the
-// socket's buffer is full, until the deadline if there is one.
+// Send transmits one whole frame ahead of waiting data. It never waits: when the
+// socket's buffer is full, because the port's queue stands still, it fails with
+// EAGAIN.
 func (s *Slow) Send(frame []byte) error {
-	_, err := s.conn.Write(frame)
-	if isClosed(err) {
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return os.ErrClosed
+	}
+	writeErr := raw.Write(func(fd uintptr) bool {
+		_, err = unix.Write(int(fd), frame)
+		return true
+	})
+	if isClosed(writeErr) {
 		return os.ErrClosed
 	}
 	if err != nil {

@@ -34,7 +34,11 @@ func newSocket(options ...option) (*socket.Conn, error) {
 
 // bind ties a socket to one interface and protocol; protocol 0 only sends.
 func bind(c *socket.Conn, ifindex int, protocol uint16) error {
-	return c.Bind(&unix.SockaddrLinklayer{Protocol: bigEndian(protocol), Ifindex: ifindex})
+	return c.Bind(address(ifindex, protocol))
+}
+
+func address(ifindex int, protocol uint16) *unix.SockaddrLinklayer {
+	return &unix.SockaddrLinklayer{Protocol: bigEndian(protocol), Ifindex: ifindex}
 }
 
 // membership adds or drops (opt) one of PACKET_MR_* on an interface.

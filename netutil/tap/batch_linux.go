@@ -1,9 +1,9 @@
 package tap
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,6 +11,14 @@ import (
 // MaxFrame is the longest frame with its virtio_net_hdr, in octets, that a TAP
 // device hands out: 64 KB of IP packet, with room for its link headers.
 const MaxFrame = 70000
+
+// batchOctets ends a batch early. Frames of 64 KB are copied out of the kernel
+// and back in; more of them than this would have left the processor's
+// second-level cache before they are sent.
+const batchOctets = 192 << 10
+
+// ErrWouldBlock says that no frame waits.
+var ErrWouldBlock error = unix.EAGAIN
 
 // Batch is room for frames that the host sends. It belongs to one goroutine.
 type Batch struct {
@@ -33,62 +41,39 @@ func NewBatch(size int) *Batch {
 // good until the next Read.
 func (b *Batch) Frames() [][]byte { return b.frames }
 
-// Reader reads what the host sends through a device. It belongs to one goroutine.
-type Reader struct {
-	raw   syscall.RawConn
-	f     func(fd uintptr) bool // one closure for all calls
-	batch *Batch
-	err   error
-}
-
-// NewReader makes the device's reader; more than one would share its frames.
-func (d *Device) NewReader() *Reader {
-	r := &Reader{raw: d.raw}
-	r.f = r.try
-	return r
-}
-
-// Read waits for frames and takes as many as are there and b has room for. It
-// fails with os.ErrClosed after the device's Close, and with an error that wraps
-// os.ErrNotExist when the interface was deleted.
-func (r *Reader) Read(b *Batch) error {
-	r.batch = b
-	if err := r.raw.Read(r.f); err != nil {
-		return os.ErrClosed
-	}
-	return r.err
-}
-
-// try reports false when there is nothing yet: then the poller waits.
-func (r *Reader) try(fd uintptr) bool {
-	b := r.batch
-	b.frames, r.err = b.frames[:0], nil
-	for _, buf := range b.bufs {
-		n, err := unix.Read(int(fd), buf)
-		switch err {
-		case nil:
+// Read takes frames that the host sends, as many as wait and b has room for,
+// until there are enough to send them on. It never waits: without a frame it
+// fails with ErrWouldBlock, and with an error that wraps os.ErrNotExist when the
+// interface was deleted.
+func (d *Device) Read(b *Batch) error {
+	b.frames = b.frames[:0]
+	octets := 0
+	for len(b.frames) < len(b.bufs) && octets < batchOctets {
+		buf := b.bufs[len(b.frames)]
+		n, err := unix.Read(d.fd, buf)
+		switch {
+		case err == nil:
 			b.frames = append(b.frames, buf[:n])
-			continue
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-		case unix.EBADFD, unix.EFAULT:
-			r.err = fmt.Errorf("tap read: interface deleted: %w", os.ErrNotExist)
-		default:
-			r.err = fmt.Errorf("tap read: %w", err)
+			octets += n
+		case !errors.Is(err, unix.EINTR):
+			return b.end(err)
 		}
-		break
 	}
-	return len(b.frames) > 0 || r.err != nil
+	return nil
 }
 
-// Writer hands frames to the host. It belongs to one goroutine; a device may
-// have several.
-type Writer struct {
-	raw     syscall.RawConn
-	f       func(fd uintptr)
-	frames  [][]byte
-	written Written
+// end is what Read returns after an error: nothing if it got frames before, for
+// the next Read will meet the error again.
+func (b *Batch) end(err error) error {
+	switch {
+	case len(b.frames) > 0:
+		return nil
+	case errors.Is(err, unix.EAGAIN):
+		return ErrWouldBlock
+	case errors.Is(err, unix.EBADFD), errors.Is(err, unix.EFAULT):
+		return fmt.Errorf("tap read: interface deleted: %w", os.ErrNotExist)
+	}
+	return fmt.Errorf("tap read: %w", err)
 }
 
 // Written is what Write got rid of.
@@ -97,27 +82,16 @@ type Written struct {
 	Octets int // of frames without their virtio_net_hdr
 }
 
-// NewWriter makes a writer.
-func (d *Device) NewWriter() *Writer {
-	w := &Writer{raw: d.raw}
-	w.f = w.try
-	return w
-}
-
-// Write hands frames over, each with its virtio_net_hdr, and tells how many the
-// host took. One that it does not take, because the interface is down or gone
+// Write hands frames to the host, each with its virtio_net_hdr, and tells how
+// many it took. One that it does not take, because the interface is down or gone
 // or the header makes no sense, never stops the others.
-func (w *Writer) Write(frames [][]byte) Written {
-	w.frames, w.written = frames, Written{}
-	_ = w.raw.Control(w.f) // after Close nothing is written
-	return w.written
-}
-
-func (w *Writer) try(fd uintptr) {
-	for _, frame := range w.frames {
-		if _, err := unix.Write(int(fd), frame); err == nil {
-			w.written.Frames++
-			w.written.Octets += len(frame) - HeaderLen
+func (d *Device) Write(frames [][]byte) Written {
+	var w Written
+	for _, f := range frames {
+		if _, err := unix.Write(d.fd, f); err == nil {
+			w.Frames++
+			w.Octets += len(f) - HeaderLen
 		}
 	}
+	return w
 }

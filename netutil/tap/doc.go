@@ -2,8 +2,8 @@
 // far side is a file descriptor of this process (Linux, tun(4) and the kernel's
 // Documentation/networking/tuntap.rst).
 //
-//	host stack -> agr0 -> Device.Read*   (virtio_net_hdr, then the frame)
-//	host stack <- agr0 <- Device.Write*  (the same)
+//	host stack -> agr0 -> Device.Read    (virtio_net_hdr, then the frame)
+//	host stack <- agr0 <- Device.Write   (the same)
 //
 // Every frame is preceded by a virtio_net_hdr of HeaderLen octets in the
 // machine's byte order, in both directions, so that segmentation and checksums

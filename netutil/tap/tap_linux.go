@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -49,10 +48,12 @@ type Options struct {
 }
 
 // Device is a TAP device that this process is attached to. Its methods may be
-// called from several goroutines.
+// called from several goroutines, but none during or after Close and Delete.
+//
+// The descriptor is not known to the runtime's poller, which would be called back
+// for every single frame; whoever reads waits for FD with poll(2).
 type Device struct {
-	file  *os.File
-	raw   syscall.RawConn
+	fd    int
 	name  string
 	index int
 }
@@ -146,8 +147,7 @@ func setUp(fd int, name string, o Options) error {
 }
 
 // newDevice makes an attached descriptor ours and wraps it; after an error the
-// descriptor is still the caller's. It has to be attached before the runtime's
-// poller sees it: an unattached one is always in error for the poller.
+// descriptor is still the caller's.
 func newDevice(fd int, name string, o Options) (*Device, error) {
 	if err := own(fd); err != nil {
 		return nil, err
@@ -159,12 +159,7 @@ func newDevice(fd int, name string, o Options) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	file := os.NewFile(uintptr(fd), cloneDevice)
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return nil, err // only for a nil file
-	}
-	return &Device{file: file, raw: raw, name: name, index: ifi.Index}, nil
+	return &Device{fd: fd, name: name, index: ifi.Index}, nil
 }
 
 // Name is the name that the device was made or adopted under.
@@ -173,15 +168,12 @@ func (d *Device) Name() string { return d.name }
 // Index is its interface index.
 func (d *Device) Index() int { return d.index }
 
-// SyscallConn gives access to the descriptor, which is non-blocking and known to
-// the runtime's poller: read and write one frame with its header at a time.
-// Writing while the interface is down gives EIO, reading after it was deleted
-// EBADFD.
-func (d *Device) SyscallConn() syscall.RawConn { return d.raw }
+// FD is the descriptor, to wait for frames with poll(2).
+func (d *Device) FD() int { return d.fd }
 
 // SetCarrier switches the interface's carrier.
 func (d *Device) SetCarrier(on bool) error {
-	return d.control("carrier", func(fd int) error { return setCarrier(fd, on) })
+	return d.wrap("carrier", setCarrier(d.fd, on))
 }
 
 // SetPersistent says whether the interface outlives Close.
@@ -190,17 +182,14 @@ func (d *Device) SetPersistent(on bool) error {
 	if on {
 		arg = 1
 	}
-	return d.control("persist", func(fd int) error {
-		return ioctl(fd, "TUNSETPERSIST", unix.TUNSETPERSIST, arg)
-	})
+	return d.wrap("persist", ioctl(d.fd, "TUNSETPERSIST", unix.TUNSETPERSIST, arg))
 }
 
-// Close detaches from the device; a reader that waits returns. A persistent
-// interface stays, without carrier.
-func (d *Device) Close() error { return d.file.Close() }
+// Close detaches from the device. A persistent interface stays, without carrier.
+func (d *Device) Close() error { return d.wrap("close", unix.Close(d.fd)) }
 
-// Delete detaches and lets the interface go. It goes when every descriptor of
-// this process is closed; one that was deleted already is not an error.
+// Delete detaches and lets the interface go. One that was deleted already is not
+// an error.
 func (d *Device) Delete() error {
 	err := d.SetPersistent(false)
 	if errors.Is(err, unix.EBADFD) {
@@ -209,12 +198,7 @@ func (d *Device) Delete() error {
 	return errors.Join(err, d.Close())
 }
 
-func (d *Device) control(op string, f func(fd int) error) error {
-	var ferr error
-	err := d.raw.Control(func(fd uintptr) { ferr = f(int(fd)) })
-	if err == nil {
-		err = ferr
-	}
+func (d *Device) wrap(op string, err error) error {
 	if err != nil {
 		return fmt.Errorf("tap %s %s: %w", op, d.name, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"ifagr/netutil/ether"
 	"ifagr/netutil/nettest"
@@ -227,41 +228,34 @@ func TestOpenFails(t *testing.T) {
 func TestDeletedByOthers(t *testing.T) {
 	n := namespace(t)
 	d := create(t, n, "agr0")
-	read := make(chan error)
-	go func() { read <- d.NewReader().Read(tap.NewBatch(4)) }()
+	b := tap.NewBatch(4)
+	if err := d.Read(b); !errors.Is(err, tap.ErrWouldBlock) {
+		t.Errorf("Read with nothing to read: %v, want ErrWouldBlock", err)
+	}
 	n.Run("ip", "link", "delete", "agr0")
-	if err := within(t, read); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("reader ended with %v, want os.ErrNotExist", err)
+	if !readable(t, d) {
+		t.Error("a reader that waits is not woken")
+	}
+	if err := d.Read(b); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Read: %v, want os.ErrNotExist", err)
+	}
+	if w := d.Write([][]byte{arpRequest()}); w != (tap.Written{}) {
+		t.Errorf("wrote %v to a deleted interface", w)
 	}
 	if err := d.Delete(); err != nil {
 		t.Errorf("Delete: %v", err)
 	}
 }
 
-func TestCloseEndsReader(t *testing.T) {
-	n := namespace(t)
-	d := create(t, n, "agr0")
-	read := make(chan error)
-	go func() { read <- d.NewReader().Read(tap.NewBatch(4)) }()
-	if err := d.Delete(); err != nil {
-		t.Fatal(err)
-	}
-	if err := within(t, read); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("reader ended with %v, want os.ErrClosed", err)
-	}
-	if w := d.NewWriter().Write([][]byte{make([]byte, 70)}); w != (tap.Written{}) {
-		t.Errorf("wrote %v to a closed device", w)
-	}
-}
-
-func within(t *testing.T, c <-chan error) error {
+// readable waits until poll(2) says that a read would not wait.
+func readable(t *testing.T, d *tap.Device) bool {
 	t.Helper()
-	select {
-	case err := <-c:
-		return err
-	case <-time.After(5 * time.Second):
-		t.Fatal("nothing happened within 5 s")
-		return nil
+	fds := []unix.PollFd{{Fd: int32(d.FD()), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, 5000)
+		if !errors.Is(err, unix.EINTR) {
+			return n == 1 && err == nil
+		}
 	}
 }
 
@@ -280,9 +274,8 @@ func TestFrames(t *testing.T) {
 	n.Sysctl("net/ipv6/conf/default/disable_ipv6", "1")
 	d := create(t, n, "agr0")
 	defer func() { _ = d.Delete() }()
-	w := d.NewWriter()
 	req := arpRequest()
-	if got := w.Write([][]byte{req, req}); got != (tap.Written{}) {
+	if got := d.Write([][]byte{req, req}); got != (tap.Written{}) {
 		t.Errorf("a device that is down took %v", got)
 	}
 	n.Run("ip", "link", "set", "agr0", "up")
@@ -299,11 +292,14 @@ func TestFrames(t *testing.T) {
 	})
 	want := tap.Written{Frames: 2, Octets: 2 * (len(req) - tap.HeaderLen)}
 	runt := []byte{1, 2, 3}
-	if got := w.Write([][]byte{req, runt, req}); got != want {
+	if got := d.Write([][]byte{req, runt, req}); got != want {
 		t.Errorf("wrote %v, want %v", got, want)
 	}
-	r, b := d.NewReader(), tap.NewBatch(8)
-	if err := r.Read(b); err != nil {
+	b := tap.NewBatch(8)
+	if !readable(t, d) {
+		t.Fatal("no answer")
+	}
+	if err := d.Read(b); err != nil {
 		t.Fatal(err)
 	}
 	f := b.Frames()[0]
@@ -311,7 +307,7 @@ func TestFrames(t *testing.T) {
 		t.Errorf("the answer is % x", f)
 	}
 	frames := [][]byte{req}
-	if allocs := testing.AllocsPerRun(100, func() { w.Write(frames) }); allocs != 0 {
+	if allocs := testing.AllocsPerRun(100, func() { d.Write(frames) }); allocs != 0 {
 		t.Errorf("%v allocations for a write, want 0", allocs)
 	}
 }

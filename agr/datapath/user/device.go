@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"ifagr/agr/datapath"
 	"ifagr/netutil/ether"
@@ -19,8 +18,7 @@ var _ [tap.HeaderLen - pkt.HeaderLen]struct{} = [pkt.HeaderLen - tap.HeaderLen]s
 
 var _ datapath.Device = (*Device)(nil)
 
-// Device is one agrN. Its methods belong to one goroutine, but for Stats, which
-// any may call while no port is being added or removed.
+// Device is one agrN. Its methods belong to one goroutine.
 type Device struct {
 	log     *slog.Logger
 	tap     *tap.Device
@@ -28,8 +26,8 @@ type Device struct {
 	shield  *shield
 	ports   map[uint16]*port
 	program atomic.Pointer[program]
-	out     outbound
-	outDone chan struct{}
+	out     *outbound
+	loop    *loop // the outbound's
 }
 
 // New makes agrN with the given address (zero: the kernel's choice), or adopts
@@ -44,21 +42,30 @@ func New(name string, mac ether.Addr, log *slog.Logger) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newShield(log)
+	d, err := newDevice(t, log)
 	if err != nil {
 		if adopted {
 			return nil, errors.Join(err, t.Close())
 		}
 		return nil, errors.Join(err, t.Delete())
 	}
-	d := &Device{
-		log: log, tap: t, adopted: adopted, shield: s,
-		ports:   make(map[uint16]*port),
-		outDone: make(chan struct{}),
+	d.adopted = adopted
+	return d, nil
+}
+
+func newDevice(t *tap.Device, log *slog.Logger) (*Device, error) {
+	l, err := newLoop(t.FD())
+	if err != nil {
+		return nil, err
 	}
+	d := &Device{log: log, tap: t, shield: newShield(log), ports: make(map[uint16]*port), loop: l}
 	d.program.Store(&program{})
-	d.out.program = &d.program
-	go d.outbound()
+	d.out = newOutbound(t, &d.program)
+	go func() {
+		if err := l.run(d.out.move); err != nil {
+			log.Error("no more frames are sent", "device", t.Name(), "reason", err)
+		}
+	}()
 	return d, nil
 }
 
@@ -77,22 +84,6 @@ func (d *Device) Info() datapath.Info {
 	return datapath.Info{Kind: "user", Shield: used, ChangesSettings: used == ShieldSettings}
 }
 
-// outbound moves frames from the host to the ports until the device is closed.
-func (d *Device) outbound() {
-	defer close(d.outDone)
-	start := time.Now()
-	r, b := d.tap.NewReader(), tap.NewBatch(batchSize)
-	for {
-		if err := r.Read(b); err != nil {
-			if !errors.Is(err, os.ErrClosed) {
-				d.log.Error("no more frames are sent", "device", d.Name(), "reason", err)
-			}
-			return
-		}
-		d.out.dispatch(b.Frames(), time.Since(start))
-	}
-}
-
 // AddPort implements datapath.Device. After an error nothing has changed.
 func (d *Device) AddPort(p datapath.Port) error {
 	if d.ports[p.Number] != nil || p.Number == 0 {
@@ -102,23 +93,30 @@ func (d *Device) AddPort(p datapath.Port) error {
 	if err != nil {
 		return fmt.Errorf("add port %s: %w", p.Name, err)
 	}
-	wire, err := pkt.OpenData(p.Index)
+	n, err := d.openPort(p)
 	if err != nil {
 		return fmt.Errorf("add port %s: %w", p.Name, errors.Join(err, undo()))
 	}
-	n := newPort(p, wire, d.tap.NewWriter())
 	n.undo = undo
 	d.ports[p.Number] = n
-	go d.inbound(n)
+	go func() {
+		if err := n.loop.run(n.inbound); err != nil {
+			d.log.Error("no more frames are received", "device", d.Name(), "port", p.Name, "reason", err)
+		}
+	}()
 	return nil
 }
 
-// inbound runs a port's inbound and says why it ended.
-func (d *Device) inbound(p *port) {
-	defer close(p.done)
-	if err := p.inbound(&d.program); err != nil {
-		d.log.Error("no more frames are received", "device", d.Name(), "port", p.Name, "reason", err)
+func (d *Device) openPort(p datapath.Port) (*port, error) {
+	wire, err := pkt.OpenData(p.Index)
+	if err != nil {
+		return nil, err
 	}
+	n := newPort(p, wire, d.tap, &d.program)
+	if n.loop, err = newLoop(wire.FD()); err != nil {
+		return nil, errors.Join(err, wire.Close())
+	}
+	return n, nil
 }
 
 // RemovePort implements datapath.Device. What the port has accepted is still
@@ -130,9 +128,7 @@ func (d *Device) RemovePort(number uint16) error {
 	}
 	delete(d.ports, number)
 	d.program.Store(d.program.Load().without(p))
-	err := p.wire.Close()
-	<-p.done
-	if err = errors.Join(err, p.undo()); err != nil {
+	if err := errors.Join(p.loop.stop(), p.close(), p.undo()); err != nil {
 		return fmt.Errorf("remove port %s: %w", p.Name, err)
 	}
 	return nil
@@ -164,7 +160,7 @@ func (d *Device) Stats() datapath.Stats {
 
 // Close implements datapath.Device.
 func (d *Device) Close(destroy bool) error {
-	var errs []error
+	errs := []error{d.loop.stop()}
 	for number := range d.ports {
 		errs = append(errs, d.RemovePort(number))
 	}
@@ -173,7 +169,5 @@ func (d *Device) Close(destroy bool) error {
 	} else {
 		errs = append(errs, d.tap.Close())
 	}
-	<-d.outDone
-	errs = append(errs, d.shield.close())
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.shield.close())...)
 }

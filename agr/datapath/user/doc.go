@@ -33,6 +33,7 @@
 // answer them twice: a shield takes them away behind the packet sockets (shield.go).
 //
 // The program is immutable and replaced as a whole, through an atomic pointer, so
-// no frame takes a lock. What conversations remember belongs to the outbound
-// alone. Nothing is allocated for a frame.
+// no frame takes a lock; a batch takes the lock of the port it is sent to, which
+// only the port's removal contends for. What conversations remember belongs to the
+// outbound alone. Nothing is allocated for a frame.
 package user

@@ -16,15 +16,38 @@ type conversation struct {
 	last time.Duration // when its last frame was sent, on the outbound's clock
 }
 
+// source is where the host's frames come from, which tap.Device implements.
+type source interface {
+	Read(*tap.Batch) error
+}
+
+var _ source = (*tap.Device)(nil)
+
 // outbound distributes the host's frames. Its fields belong to its goroutine,
 // but for the two atomic ones.
 type outbound struct {
+	source  source
 	program *atomic.Pointer[program]
 	drops   atomic.Uint64 // frames that no port was there for
 
+	start   time.Time // of its clock
+	batch   *tap.Batch
 	conv    [dist.Conversations]conversation
 	turn    uint32  // of round robin
 	pending []*port // those with frames in their queue
+}
+
+func newOutbound(s source, prog *atomic.Pointer[program]) *outbound {
+	return &outbound{source: s, program: prog, start: time.Now(), batch: tap.NewBatch(batchSize)}
+}
+
+// move sends the frames that wait at the source.
+func (o *outbound) move() error {
+	if err := o.source.Read(o.batch); err != nil {
+		return err
+	}
+	o.dispatch(o.batch.Frames(), time.Since(o.start))
+	return nil
 }
 
 // dispatch sends a batch of frames, each behind its virtio_net_hdr, at a time.

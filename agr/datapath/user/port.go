@@ -2,7 +2,7 @@ package user
 
 import (
 	"errors"
-	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,20 +22,21 @@ const sendWait = time.Millisecond
 
 // wire is a port's pair of packet sockets, which pkt.Data implements.
 type wire interface {
+	FD() int
 	Receive(*pkt.RecvBatch) error
 	Send(*pkt.SendBatch) (pkt.Sent, error)
 	WaitWritable(time.Duration) bool
 	Close() error
 }
 
-// host is the way to the host's protocol stack, which tap.Writer implements.
+// host is the way to the host's protocol stack, which tap.Device implements.
 type host interface {
 	Write(frames [][]byte) tap.Written
 }
 
 var (
 	_ wire = (*pkt.Data)(nil)
-	_ host = (*tap.Writer)(nil)
+	_ host = (*tap.Device)(nil)
 )
 
 // port is one attached port.
@@ -43,8 +44,17 @@ type port struct {
 	datapath.Port
 	wire wire
 	host host
-	undo func() error  // of the shield
-	done chan struct{} // closed when the inbound has ended
+	loop *loop
+	undo func() error // of the shield
+
+	// sending keeps the wire open while the outbound uses it. It is taken once
+	// for a batch, and nobody else wants it until the port is removed.
+	sending sync.Mutex
+	closed  bool
+
+	// The inbound's.
+	program *atomic.Pointer[program]
+	batch   *pkt.RecvBatch
 
 	// The outbound's.
 	queue *pkt.SendBatch
@@ -54,28 +64,22 @@ type port struct {
 	txFrames, txBytes, txErrors  atomic.Uint64
 }
 
-func newPort(p datapath.Port, w wire, h host) *port {
+func newPort(p datapath.Port, w wire, h host, prog *atomic.Pointer[program]) *port {
 	return &port{
-		Port: p, wire: w, host: h,
-		done:  make(chan struct{}),
+		Port: p, wire: w, host: h, program: prog,
+		batch: pkt.NewRecvBatch(batchSize),
 		queue: pkt.NewSendBatch(batchSize),
 	}
 }
 
-// inbound moves frames from the port to the host until the wire is closed.
-func (p *port) inbound(prog *atomic.Pointer[program]) error {
-	b := pkt.NewRecvBatch(batchSize)
-	for {
-		err := p.wire.Receive(b)
-		if errors.Is(err, os.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		p.rxDropped.Add(uint64(b.Truncated()))
-		p.deliver(prog.Load(), b.Frames())
+// inbound moves the frames that wait from the port to the host.
+func (p *port) inbound() error {
+	if err := p.wire.Receive(p.batch); err != nil {
+		return err
 	}
+	p.rxDropped.Add(uint64(p.batch.Truncated()))
+	p.deliver(p.program.Load(), p.batch.Frames())
+	return nil
 }
 
 // deliver hands a batch of received frames to the host, if the port collects.
@@ -101,6 +105,11 @@ func (p *port) deliver(prog *program, frames [][]byte) {
 // lost and counted. The outbound waits for a full port once, until it has taken
 // a whole queue again, and not for each batch: other ports wait for it, too.
 func (p *port) flush() {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	if p.closed {
+		p.lose(p.queue.Len())
+	}
 	waited := p.full
 	for p.queue.Len() > 0 {
 		sent, err := p.wire.Send(p.queue)
@@ -134,6 +143,15 @@ func (p *port) lose(frames int) {
 // room in the port's queue, longer than its MTU, or malformed.
 func concernsOneFrame(err error) bool {
 	return errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.EMSGSIZE) || errors.Is(err, unix.EINVAL)
+}
+
+// close closes the wire when its loop has ended. The outbound, which may not have
+// seen the new program yet, loses what it still has for the port.
+func (p *port) close() error {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	p.closed = true
+	return p.wire.Close()
 }
 
 // stats reads the port's counters.

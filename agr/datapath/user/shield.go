@@ -26,41 +26,37 @@ var errNoTCX = errors.New("no tcx (needs Linux 6.6 and CAP_BPF)")
 // shield protects ports, by tcx where it can be had and by settings elsewhere.
 type shield struct {
 	log  *slog.Logger
-	tcx  *tcxProgram // nil: not to be had
-	used string
+	tcx  *tcxProgram // nil: not loaded
+	used string      // ShieldTCX until it turns out that there is none
 }
 
-func newShield(log *slog.Logger) (*shield, error) {
-	tcx, err := loadTCX()
-	if errors.Is(err, errNoTCX) {
-		log.Warn("ports are shielded by settings only", "reason", err)
-		return &shield{log: log, used: ShieldSettings}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &shield{log: log, tcx: tcx, used: ShieldTCX}, nil
-}
+func newShield(log *slog.Logger) *shield { return &shield{log: log, used: ShieldTCX} }
 
 // protect keeps data frames from the port's own stack until undo. Whether tcx is
-// there shows when the first program is attached.
+// there shows with the first port.
 func (s *shield) protect(p datapath.Port) (undo func() error, err error) {
-	if s.tcx != nil {
-		undo, err = s.tcx.attach(p.Index)
-		if err == nil || !errors.Is(err, errNoTCX) {
+	if s.used == ShieldTCX {
+		undo, err = s.protectByTCX(p.Index)
+		if !errors.Is(err, errNoTCX) {
 			return undo, err
 		}
 		s.log.Warn("ports are shielded by settings only", "reason", err)
 		s.used = ShieldSettings
-		if err := s.close(); err != nil {
-			return nil, err
-		}
 	}
 	undo, err = protectBySettings(p.Index)
 	if err != nil {
 		return nil, fmt.Errorf("shield: %w", err)
 	}
 	return undo, nil
+}
+
+func (s *shield) protectByTCX(ifindex int) (undo func() error, err error) {
+	if s.tcx == nil {
+		if s.tcx, err = loadTCX(); err != nil {
+			return nil, err
+		}
+	}
+	return s.tcx.attach(ifindex)
 }
 
 func (s *shield) close() error {

@@ -1,0 +1,100 @@
+package agr
+
+import (
+	"errors"
+	"slices"
+
+	"ifagr/agr/lacp"
+	"ifagr/agr/state"
+	"ifagr/netutil/ether"
+)
+
+// detach makes a port an ordinary interface again. It goes on past failures and
+// reports them: a port is never left half attached.
+func (a *aggregate) detach(p *port, farewell bool) error {
+	a.step(lacp.RemovePort{Number: p.number, Farewell: farewell})
+	a.settle()
+	errs := []error{a.dev.RemovePort(p.number), p.close()}
+	a.forget(p)
+	a.program()
+	errs = append(errs, a.giveBack(p))
+	if len(a.ports) == 0 {
+		a.system = ether.Addr{}
+		a.step(lacp.Configure{Config: a.config()})
+	} else if p.undo.MAC == a.mac {
+		a.log.Warn("the owner of this address has left, and the interface keeps it", "agr", a.name, "port", p.name, "mac", a.mac)
+	}
+	a.ledger.note(a.record())
+	a.transition(p.name, "agr", "attached", "", "port has left "+a.name)
+	return asErrno(errors.Join(errs...))
+}
+
+// giveBack restores a port that has left, and stays on record until it has
+// everything. What cannot be given back now is owed.
+func (a *aggregate) giveBack(p *port) error {
+	a.leaving = p
+	err := a.restore(p)
+	a.leaving = nil
+	if err != nil {
+		a.log.Error("port not restored; it is tried again", "agr", a.name, "port", p.name, "err", err)
+		rec := p.record()
+		rec.Left = true
+		a.owed = append(a.owed, rec)
+	}
+	return err
+}
+
+// pay tries again to give back what is owed, and to attach again what could not
+// be attached when the daemon started.
+func (a *aggregate) pay() {
+	for _, rec := range slices.Clone(a.owed) {
+		if !rec.Left {
+			a.unowe(rec.Index)
+			a.rejoin(rec)
+			continue
+		}
+		a.forgive(rec.Index)
+	}
+}
+
+// forgive restores a port that is owed it, or was not attached again, once more.
+func (a *aggregate) forgive(index int) (found bool, err error) {
+	rec, found := a.unowe(index)
+	if !found {
+		return false, nil
+	}
+	err = a.giveBack(portOf(rec))
+	a.ledger.note(a.record())
+	return true, asErrno(err)
+}
+
+// unowe takes a port off the list of those that are owed something.
+func (a *aggregate) unowe(index int) (rec state.Port, found bool) {
+	i := slices.IndexFunc(a.owed, func(r state.Port) bool { return r.Index == index })
+	if i < 0 {
+		return rec, false
+	}
+	rec = a.owed[i]
+	a.owed = slices.Delete(a.owed, i, i+1)
+	return rec, true
+}
+
+// rejoin attaches a port that a predecessor had, with its undo. If that cannot
+// be done now it is tried again later; an interface that has gone is forgotten.
+func (a *aggregate) rejoin(rec state.Port) {
+	l, err := a.os.LinkByIndex(rec.Index)
+	if isGone(err) {
+		a.log.Warn("port has gone", "agr", a.name, "port", rec.Name)
+		return
+	}
+	if err == nil {
+		p := portOf(rec)
+		p.name, p.resumed = l.Name, true
+		err = a.join(p, l)
+	}
+	if err != nil {
+		a.log.Error("port not resumed; it is tried again", "agr", a.name, "port", rec.Name, "err", err)
+		a.unowe(rec.Index) // if it was not restored either, that is part of trying again
+		a.owed = append(a.owed, rec)
+	}
+}

@@ -1,0 +1,66 @@
+package agr
+
+import (
+	"errors"
+	"slices"
+
+	"ifagr/agr/lacp"
+	"ifagr/agr/state"
+	"ifagr/netutil/ether"
+	"ifagr/netutil/tap"
+)
+
+// resume takes over what a predecessor left and no aggregate has yet. What cannot
+// be taken over now stays on record and is tried again with the next full look.
+func (m *Manager) resume() {
+	pending := slices.ContainsFunc(m.ledger.agrs(), func(rec state.Agr) bool { return m.Exists(rec.Name) != nil })
+	if !pending {
+		return
+	}
+	m.ops.Lock()
+	defer m.ops.Unlock()
+	for _, rec := range m.ledger.agrs() {
+		if m.Exists(rec.Name) == nil {
+			continue
+		}
+		a, err := m.start(rec)
+		switch {
+		case errors.Is(err, tap.ErrNotOurs):
+			m.log.Error("another tool's interface has its name; its ports are released", "agr", rec.Name, "err", err)
+			m.abandon(rec)
+		case err != nil:
+			m.log.Error("not resumed; it is tried again", "agr", rec.Name, "err", err)
+		default:
+			a.do(func() error { a.resumePorts(rec.Ports); return nil })
+		}
+	}
+}
+
+// abandon gives the ports of an aggregate that cannot be resumed back what they
+// had.
+func (m *Manager) abandon(rec state.Agr) {
+	a := &aggregate{name: rec.Name, os: m.os, log: m.log, ledger: m.ledger}
+	for _, p := range rec.Ports {
+		a.giveBack(portOf(p))
+	}
+	if err := m.ledger.drop(rec.Name); err != nil {
+		m.log.Error("state not saved", "agr", rec.Name, "err", err)
+	}
+}
+
+// resumePorts attaches the ports that a predecessor had. The ledger is written
+// when all have been tried: a kill in between forgets none.
+func (a *aggregate) resumePorts(recs []state.Port) {
+	for _, rec := range recs {
+		if rec.Left {
+			a.giveBack(portOf(rec))
+			continue
+		}
+		a.rejoin(rec)
+	}
+	if len(a.ports) == 0 && len(a.owed) == 0 {
+		a.system = ether.Addr{}
+		a.step(lacp.Configure{Config: a.config()})
+	}
+	a.ledger.note(a.record())
+}
