@@ -185,9 +185,15 @@ func (h *host) agr0(addr string) {
 // link is an interface as the kernel has it.
 func (h *host) link(name string) rtnl.Link {
 	h.t.Helper()
+	return linkIn(h.t, h.NS, name)
+}
+
+// linkIn is an interface of a namespace as the kernel has it.
+func linkIn(t *testing.T, ns *nettest.NS, name string) rtnl.Link {
+	t.Helper()
 	var l rtnl.Link
 	var err error
-	h.Do(func() {
+	ns.Do(func() {
 		var c *rtnl.Conn
 		if c, err = rtnl.Open(); err == nil {
 			l, err = c.LinkByName(name)
@@ -195,7 +201,7 @@ func (h *host) link(name string) rtnl.Link {
 		}
 	})
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return l
 }
