@@ -184,7 +184,10 @@ func (a *aggregate) send(t lacp.Transmit) {
 		return
 	}
 	if err := p.slow.Send(slow.AppendLACPDU(nil, p.undo.MAC, t.PDU)); err != nil {
+		p.count.LACPTxErrors++
 		a.log.Warn("LACPDU not sent", "agr", a.name, "port", p.name, "err", err)
+		a.step(lacp.NotSent{Number: t.Port})
+		a.readCarriers() // its link may be why
 		return
 	}
 	p.count.LACPTx++

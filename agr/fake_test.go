@@ -323,6 +323,7 @@ type fakeSlow struct {
 	once sync.Once
 
 	mu   sync.Mutex
+	full bool // Send fails
 	sent [][]byte
 	far  func(frame []byte) // where sent frames go, besides sent
 }
@@ -339,6 +340,9 @@ func (s *fakeSlow) Read(b []byte) (int, error) {
 func (s *fakeSlow) Send(f []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.full {
+		return unix.EAGAIN
+	}
 	s.sent = append(s.sent, slices.Clone(f))
 	if s.far != nil {
 		s.far(slices.Clone(f))
@@ -349,6 +353,12 @@ func (s *fakeSlow) Send(f []byte) error {
 func (s *fakeSlow) Close() error {
 	s.once.Do(func() { close(s.quit) })
 	return nil
+}
+
+func (s *fakeSlow) setFull(full bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.full = full
 }
 
 func (s *fakeSlow) frames() [][]byte {

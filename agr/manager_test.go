@@ -296,6 +296,39 @@ func TestMarker(t *testing.T) {
 	})
 }
 
+// A LACPDU that could not be sent is sent when that is possible again, not only
+// when the next one is due.
+func TestLACPDUNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		w.agr0("re0", "re1")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		s := w.fake.slow(11)
+		before := len(s.frames())
+		s.setFull(true)
+		w.must(w.SetFlags("agr0", ctl.Link0, 0)) // nothing to do with LACP
+		w.fake.edit(11, func(l *rtnl.Link) { l.Carrier = false })
+		w.look()
+		w.fake.edit(11, func(l *rtnl.Link) { l.Carrier = true })
+		w.look()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := len(s.frames()); n != before {
+			t.Fatalf("%d frames were sent into a full queue", n-before)
+		}
+		s.setFull(false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		st, err := w.Status("agr0")
+		w.must(err)
+		if n := len(s.frames()); n == before || st.Ports[1].Counters.LACPTxErrors == 0 {
+			t.Errorf("%d frames, %d errors", n-before, st.Ports[1].Counters.LACPTxErrors)
+		}
+	})
+}
+
 // -agrport says farewell from the port's own address, with the address of agr0
 // as system, before anything is restored.
 func TestFarewell(t *testing.T) {

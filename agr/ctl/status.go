@@ -115,6 +115,7 @@ type LACPEnd struct {
 type Counters struct {
 	LACPRx       uint64 `json:"lacp_rx"`
 	LACPTx       uint64 `json:"lacp_tx"`
+	LACPTxErrors uint64 `json:"lacp_tx_errors"` // not sent, and tried again
 	LACPBad      uint64 `json:"lacp_bad"`
 	MarkerRx     uint64 `json:"marker_rx"`
 	MarkerTx     uint64 `json:"marker_tx"`

@@ -1,18 +1,12 @@
 package lacp
 
-import (
-	"slices"
-	"time"
-
-	"ifagr/agr/slow"
-)
+import "time"
 
 // The one active aggregator. The standard lets every aggregator be an interface
 // of its own; agrN is a single one, so the ports of all other aggregators are
 // STANDBY and tell their partners so (design D5).
 
-// counts reports whether the port, which is in an aggregator, could carry frames
-// if that were active: a strict system waits until a partner has spoken. A partner
+// counts reports whether the port could carry frames if its aggregator were active: a strict system waits until a partner has spoken. A partner
 // that is only remembered, because it fell silent or the link was gone meanwhile,
 // keeps the incumbent in its place and helps no other to it.
 func (p *port) counts() bool {
@@ -70,29 +64,20 @@ func (s *System) offer(a *aggregator) uint64 {
 // agrees to nothing at all. So an incumbent that waits for its partner in vain is
 // passed over.
 
-// passOver gives up the active aggregator when its time is over and another one
-// could take its place. All ports are passed over whose partners do not agree, lest
-// their aggregators take turns. The mark is the port's, and outlives its aggregator:
-// a partner that changes its key gains no time by that. It ends when the partner
-// agrees, or with the link.
+// passOver gives up, when the time of the active aggregator is over, all ports whose
+// partners do not agree: aggregators that nobody agrees to shall not take turns. The
+// mark is the port's and outlives its aggregator, so that a partner gains no time by
+// changing its key. It ends when the partner agrees, or with the link. Where nobody
+// agrees all are passed over, and it makes no difference.
 func (s *System) passOver() {
-	if !s.patience.expired || s.active == nil || !s.active.refused() || !s.alternative() {
+	if !s.patience.expired {
 		return
 	}
-	s.patience.stop()
-	for _, a := range s.aggs {
-		for _, p := range a.ports {
-			if p.counts() && p.hasPartner() && !p.partner.State.Has(slow.Synchronization) {
-				p.passedOver = true
-			}
+	for _, p := range s.ports {
+		if p.counts() && p.refused() {
+			p.passedOver = true
 		}
 	}
-}
-
-// alternative reports whether another aggregator than the active one could carry
-// frames as far as its partner is concerned.
-func (s *System) alternative() bool {
-	return slices.ContainsFunc(s.aggs, func(a *aggregator) bool { return a != s.active && a.agreed() })
 }
 
 // watchPatience lets the time run for as long as the active aggregator, whichever
@@ -101,7 +86,7 @@ func (s *System) watchPatience() {
 	switch {
 	case s.active == nil || !s.active.refused():
 		s.patience.stop()
-	case !s.patience.expired && !s.patience.running:
+	case !s.patience.running:
 		s.patience.start(s.now.Add(s.patienceWith(s.active)))
 	}
 }

@@ -271,3 +271,19 @@ func TestActive_Remembered(t *testing.T) {
 		t.Run(tt.name, tt.run)
 	}
 }
+
+// Nor does it take the place of an incumbent that has gone, before it has spoken.
+func TestActive_RememberedAlone(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit, gigabit)
+	b.hear(2, partnerKey(8))
+	b.step(lacp.LinkChange{Number: 2})
+	b.up(1)
+	b.step(lacp.LinkChange{Number: 2, Link: gigabit})
+	b.step(lacp.RemovePort{Number: 1})
+	want := "standby: no aggregator is active"
+	if got := b.port(2); got.Selected != "STANDBY" || got.Reason != want {
+		t.Errorf("port 2 is %s (%s)", got.Selected, got.Reason)
+	}
+	b.hear(2, partnerKey(8))
+	b.wants(2, "COLLECTING")
+}

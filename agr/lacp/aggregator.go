@@ -41,15 +41,11 @@ func (a *aggregator) counting(is func(*port) bool) bool {
 // hasPartner reports whether a port has a partner that speaks LACP.
 func (a *aggregator) hasPartner() bool { return a.counting((*port).hasPartner) }
 
-// agreed reports whether a port has a partner, be it the default one, that agrees
-// to this aggregator.
-func (a *aggregator) agreed() bool {
-	return a.counting(func(p *port) bool { return p.partner.State.Has(slow.Synchronization) })
+// refused reports whether there is a partner that speaks LACP, and it agrees on no
+// port.
+func (a *aggregator) refused() bool {
+	return a.hasPartner() && !a.counting(func(p *port) bool { return !p.refused() })
 }
-
-// refused reports whether there is a partner that speaks LACP, and none that
-// agrees.
-func (a *aggregator) refused() bool { return a.hasPartner() && !a.agreed() }
 
 // passedOver reports whether all ports have been given up. The mark is about what a
 // partner said, and means nothing for the default one.

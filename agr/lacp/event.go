@@ -81,11 +81,9 @@ func (e Received) apply(s *System) {
 type NotSent struct{ Number uint16 }
 
 func (e NotSent) apply(s *System) {
-	p := s.port(e.Number)
-	if p == nil || s.left {
-		return
+	if p := s.port(e.Number); p != nil {
+		p.notSent()
 	}
-	p.notSent()
 }
 
 // Configure replaces the configuration.

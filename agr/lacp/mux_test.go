@@ -156,8 +156,9 @@ func TestMux_6_4_15_PartnerKnows(t *testing.T) {
 	if got := b.last(1).Actor.State; !got.Has(slow.Synchronization) {
 		t.Errorf("says %v", got)
 	}
-	b.hear(1, echoes(0))
-	b.wait(lacp.SyncGraceTime - 1)
+	b.wait(lacp.SyncGraceTime / 2)
+	b.hear(1, echoes(0)) // an answer that tells of it again gives no more time
+	b.wait(lacp.SyncGraceTime/2 - 1)
 	b.wants(1, "COLLECTING")
 	b.wait(1)
 	b.wants(1, "DISTRIBUTING")
@@ -176,7 +177,9 @@ func TestMux_6_4_15_Echo(t *testing.T) {
 		b.hear(1, echoes(0))
 	}
 	reselect := func(b *bench) {
-		b.hear(1, partnerKey(8), echoes(0))
+		for range 2 { // late echoes of what we said before
+			b.hear(1, partnerKey(8), echoes(slow.Synchronization))
+		}
 		b.wait(lacp.AggregateWaitTime)
 	}
 	standby := func(b *bench) {

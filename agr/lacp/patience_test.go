@@ -119,7 +119,7 @@ func TestActive_PatienceNeedsPartner(t *testing.T) {
 	b := newBench(t, lacp.Config{}, speed(10_000))
 	b.hear(1, refuse)
 	b.step(lacp.LinkChange{Number: 1})
-	b.wait(time.Hour)
+	b.wait(time.Hour + lacp.PatienceBetter/2)
 	b.step(lacp.LinkChange{Number: 1, Link: speed(10_000)})
 	b.hear(1, refuse)
 	b.step(lacp.AddPort{Number: 2, Link: gigabit})
@@ -191,6 +191,83 @@ func TestActive_RefusingBesideStaticSwitch(t *testing.T) {
 			b.wants(2, "DISTRIBUTING")
 		})
 	}
+}
+
+// A port that had no partner when others were passed over has its time before it.
+func TestActive_PassedOverOnlyRefused(t *testing.T) {
+	fast := speed(25_000)
+	down := lacp.Link{Speed: fast.Speed}
+	tests := []struct {
+		name          string
+		before, after func(*bench)
+	}{
+		{
+			"no link",
+			func(b *bench) { b.hear(3, refuse); b.step(lacp.LinkChange{Number: 3, Link: down}) },
+			func(b *bench) { b.step(lacp.LinkChange{Number: 3, Link: fast}) },
+		},
+		{
+			"not heard yet",
+			func(b *bench) {
+				b.step(lacp.RemovePort{Number: 3})
+				b.wait(lacp.PatienceBetter - time.Second)
+				b.step(lacp.AddPort{Number: 3, Link: fast})
+			},
+			func(*bench) {},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t, lacp.Config{}, speed(10_000), gigabit, fast)
+			b.hear(1, refuse)
+			b.hear(2)
+			tt.before(b)
+			b.wait(lacp.PatienceBetter - time.Duration(b.now))
+			if got := b.port(2); got.Selected != "SELECTED" {
+				t.Fatalf("port 2 is %s (%s)", got.Selected, got.Reason)
+			}
+			tt.after(b)
+			b.hear(3, refuse)
+			b.wait(lacp.AggregateWaitTime)
+			if got := b.port(3); got.Selected != "SELECTED" {
+				t.Errorf("port 3 is %s (%s)", got.Selected, got.Reason)
+			}
+		})
+	}
+}
+
+// Where nobody agrees whoever comes anew is tried, and given up in turn.
+func TestActive_PassedOverAll(t *testing.T) {
+	b := newBench(t, lacp.Config{Strict: true}, speed(10_000))
+	b.hear(1, refuse)
+	b.wait(lacp.LongTimeoutTime / 2)
+	b.hear(1, refuse)
+	b.step(lacp.AddPort{Number: 2, Link: gigabit})
+	b.hear(2, refuse)
+	if got := b.port(2); got.Selected != "SELECTED" {
+		t.Errorf("port 2 is %s (%s)", got.Selected, got.Reason)
+	}
+	for minute := range 60 {
+		b.wait(time.Minute)
+		b.hear(1, refuse)
+		b.hear(2, refuse)
+		if minute == 0 {
+			b.forget()
+		}
+	}
+	if got := b.port(1); got.Selected != "SELECTED" || len(b.log) != 0 {
+		t.Errorf("port 1 is %s (%s), changes: %v", got.Selected, got.Reason, b.log)
+	}
+}
+
+// What a partner said that is no more does not count against the default one.
+func TestActive_PassedOverPartnerGone(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit, speed(10_000))
+	b.hear(2, refuse)
+	b.wait(lacp.PatienceBetter + lacp.AggregateWaitTime)
+	b.wants(1, "DISTRIBUTING")
+	b.wait(lacp.LongTimeoutTime)
+	b.wants(2, "DISTRIBUTING")
 }
 
 // A port that was passed over gets another chance with its link, and its aggregator

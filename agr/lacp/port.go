@@ -40,7 +40,7 @@ type port struct {
 	ntt           bool
 	window        window
 	notBefore     Instant // of the next LACPDU, after one that failed
-	sent          uint64 // LACPDUs
+	sent          uint64  // LACPDUs
 }
 
 // begin is the standard's BEGIN: it starts all machines of the port again.
@@ -85,6 +85,11 @@ func (p *port) lacpEnabled() bool { return !p.link.HalfDuplex }
 // hasPartner reports whether the partner's information came in a LACPDU, rather
 // than from the default partner.
 func (p *port) hasPartner() bool { return !p.actor.State.Has(slow.Defaulted) }
+
+// refused reports whether the partner speaks LACP and does not agree.
+func (p *port) refused() bool {
+	return p.hasPartner() && !p.partner.State.Has(slow.Synchronization)
+}
 
 // updateActor recomputes what the port says of itself. When its half of the LAG
 // ID changes the port must select again, and the partner has not yet agreed to

@@ -131,6 +131,18 @@ func TestDeadline_Ready(t *testing.T) {
 	}
 }
 
+// A System at rest asks for no time before its next LACPDU.
+func TestDeadline_Idle(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit)
+	b.up(1)
+	b.wait(moment)
+	sent := b.times(1)
+	want := lacp.Instant(lacp.SlowPeriodicTime)
+	if at, ok := b.sys.Deadline(); !ok || at != want {
+		t.Errorf("deadline %v, want %v; sent at %v", at, want, sent)
+	}
+}
+
 // F3 to F6: what a LACPDU says.
 func TestTx_6_4_2_Contents(t *testing.T) {
 	b := newBench(t, lacp.Config{ShortTimeout: true, KeyBase: 5}, gigabit, gigabit)

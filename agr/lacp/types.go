@@ -23,9 +23,9 @@ const (
 	TransmitLimit     = 3                // LACPDUs of a port in any such window
 )
 
-// A System whose active aggregator gets no answer in these times gives way to
-// another one whose partner, or the default one, agrees. The end with the worse system identifier
-// loses patience first, so two ends that disagree cannot swap for ever.
+// A System whose active aggregator is refused by its partner for these times gives
+// way to another one that is not. The end with the worse system identifier loses
+// patience first, so two ends that disagree cannot swap for ever.
 const (
 	PatienceWorse  = 6 * time.Second
 	PatienceBetter = 12 * time.Second
