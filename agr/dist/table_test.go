@@ -35,19 +35,22 @@ func TestRebalance(t *testing.T) {
 		{
 			"weights",
 			[][]Share{{{1, 10_000}, {2, 1_000}}},
-			map[uint16]int{1: 233, 2: 23}, 256,
+			map[uint16]int{1: 233, 2: 23},
+			256,
 		},
 		{
 			"weights change",
 			[][]Share{equal(1, 2), {{1, 3000}, {2, 1000}}},
-			map[uint16]int{1: 192, 2: 64}, 64,
+			map[uint16]int{1: 192, 2: 64},
+			64,
 		},
 		{"weight 0 is 1", [][]Share{{{1, 0}, {2, 1}}}, map[uint16]int{1: 128, 2: 128}, 256},
 		{"port 0 and a second share", [][]Share{{{0, 9}, {1, 5}, {1, 7}, {2, 5}}}, map[uint16]int{1: 128, 2: 128}, 256},
 		{
 			"the largest weights",
 			[][]Share{{{1, math.MaxUint64}, {2, math.MaxUint64}, {3, math.MaxUint64}, {4, math.MaxUint64}}},
-			map[uint16]int{1: 64, 2: 64, 3: 64, 4: 64}, 256,
+			map[uint16]int{1: 64, 2: 64, 3: 64, 4: 64},
+			256,
 		},
 	}
 	for _, tt := range tests {

@@ -49,6 +49,12 @@ func run(c config) error {
 	if err != nil {
 		return err
 	}
+	// The yardstick depends much on it: what paces (bbr) leaves the bare veth idle.
+	cc, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("TCP congestion control: %s", cc)
 	results := map[string]*series{}
 	fmt.Println("traffic          one veth, CPU time              user datapath, CPU time        ratio")
 	for range c.rounds {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -22,8 +23,9 @@ const priorityControl = 7
 // Marker PDUs (IEEE 802.1AX-2014 6.2.10, IEEE 802.3 Annex 57A). Read belongs to
 // one goroutine; the other methods may be called from any.
 type Slow struct {
-	conn *socket.Conn
-	oob  []byte
+	conn   *socket.Conn
+	oob    []byte
+	closed atomic.Bool
 }
 
 // ListenSlow starts to receive on an interface, which joins the Slow_Protocols
@@ -57,10 +59,10 @@ func (s *Slow) Read(b []byte) (int, error) {
 	for {
 		n, oobn, flags, from, err := s.conn.Recvmsg(context.Background(), b, s.oob, 0)
 		switch {
+		case err != nil && s.closed.Load():
+			return 0, os.ErrClosed // whichever of its errors the poller gave
 		case errors.Is(err, unix.ENETDOWN):
 			continue
-		case isClosed(err):
-			return 0, os.ErrClosed
 		case err != nil:
 			return 0, fmt.Errorf("pkt slow: %w", err)
 		}
@@ -95,7 +97,7 @@ func (s *Slow) Send(frame []byte) error {
 		_, err = unix.Write(int(fd), frame)
 		return true
 	})
-	if isClosed(writeErr) {
+	if writeErr != nil {
 		return os.ErrClosed
 	}
 	if err != nil {
@@ -108,7 +110,10 @@ func (s *Slow) Send(frame []byte) error {
 func (s *Slow) SetDeadline(t time.Time) error { return s.conn.SetDeadline(t) }
 
 // Close ends the reception and leaves the group.
-func (s *Slow) Close() error { return s.conn.Close() }
+func (s *Slow) Close() error {
+	s.closed.Store(true)
+	return s.conn.Close()
+}
 
 // auxdataSpace is the room for one PACKET_AUXDATA control message.
 var auxdataSpace = unix.CmsgSpace(int(unsafe.Sizeof(unix.TpacketAuxdata{})))

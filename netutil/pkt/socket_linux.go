@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/mdlayher/socket"
 	"golang.org/x/sys/unix"
@@ -51,9 +50,4 @@ func membership(c *socket.Conn, opt, ifindex int, typ uint16, a ether.Addr) erro
 // bigEndian gives a protocol number as sockaddr_ll has it.
 func bigEndian(v uint16) uint16 {
 	return binary.NativeEndian.Uint16([]byte{byte(v >> 8), byte(v)})
-}
-
-// isClosed reports whether an error says that the socket was closed under us.
-func isClosed(err error) bool {
-	return errors.Is(err, os.ErrClosed) || errors.Is(err, unix.EBADF)
 }

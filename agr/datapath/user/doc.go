@@ -22,10 +22,10 @@
 //
 //  1. It receives as many frames as wait at the port's socket, up to a batch, with
 //     their virtio_net_hdr, and VLAN tags put back.
-//  2. It loads the current program, once for the batch. Unless the port collects,
-//     the batch is dropped.
-//  3. Frames that belong to a single link are left out; whoever they are for has
+//  2. Frames that belong to a single link are left out; whoever they are for has
 //     his own socket on the port.
+//  3. It loads the current program, once for the batch. Unless the port collects,
+//     the batch is dropped.
 //  4. The rest is written to the TAP device, one frame a system call, since a TAP
 //     device takes no more.
 //

@@ -82,18 +82,18 @@ func (p *port) inbound() error {
 	return nil
 }
 
-// deliver hands a batch of received frames to the host, if the port collects.
-// The slice is used up.
+// deliver hands a batch of received frames to the host, if the port collects. What
+// belongs to the port alone is nobody's loss. The slice is used up.
 func (p *port) deliver(prog *program, frames [][]byte) {
-	if !prog.collects(p) {
-		p.rxDropped.Add(uint64(len(frames)))
-		return
-	}
 	keep := frames[:0]
 	for _, f := range frames {
 		if !ether.StaysOnPort(f[pkt.HeaderLen:]) {
 			keep = append(keep, f)
 		}
+	}
+	if !prog.collects(p) {
+		p.rxDropped.Add(uint64(len(keep)))
+		return
 	}
 	w := p.host.Write(keep)
 	p.rxFrames.Add(uint64(w.Frames))
