@@ -17,11 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 
 	"ifagr/agr/ctl"
 	"ifagr/agr/slow"
+	"ifagr/netutil/ether"
 	"ifagr/netutil/nettest"
 )
 
@@ -335,6 +337,58 @@ func TestRemoveDistributingPort(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A Marker from the other end of the cable is answered once, on its port, from
+// the port's own address; with link1 not at all.
+func TestMarkerOnTheWire(t *testing.T) {
+	t.Parallel()
+	a, b := pair(t)
+	a.port("re0", "re1")
+	own := a.link("re1").Addr
+	a.ifconfig("agr0", "create")
+	a.ifconfig("agr0", "agrport", "re0", "agrport", "re1")
+	var conn *packet.Conn
+	var err error
+	b.Do(func() {
+		var ifi *net.Interface
+		if ifi, err = net.InterfaceByName("re1"); err == nil {
+			conn, err = packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, nil)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ask := func(id uint32) (answers []slow.Marker) {
+		m := slow.Marker{Type: slow.MarkerInformation, RequesterPort: 7, RequesterSystem: own, TransactionID: id}
+		frame := slow.AppendMarker(nil, b.link("re1").Addr, m)
+		if _, err := conn.WriteTo(frame, &packet.Addr{HardwareAddr: ether.SlowProtocols[:]}); err != nil {
+			t.Fatal(err)
+		}
+		conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		buf := make([]byte, 2048)
+		for {
+			n, _, err := conn.ReadFrom(buf)
+			if err != nil {
+				return answers
+			}
+			if m, err := slow.ParseMarker(buf[:n]); err == nil && m.Type == slow.MarkerResponse {
+				if got := ether.Addr(buf[6:12]); got != own {
+					t.Errorf("answered from %s, want %s", got, own)
+				}
+				answers = append(answers, m)
+			}
+		}
+	}
+	want := []slow.Marker{{Type: slow.MarkerResponse, RequesterPort: 7, RequesterSystem: own, TransactionID: 0xdeadbeef}}
+	if diff := cmp.Diff(want, ask(0xdeadbeef)); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	a.ifconfig("agr0", "link1")
+	if got := ask(2); len(got) != 0 {
+		t.Errorf("answered in link1: %+v", got)
+	}
 }
 
 // A killed daemon's successor knows what the ports were.

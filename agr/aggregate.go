@@ -60,8 +60,9 @@ type aggregate struct {
 
 // received is a slow-protocol frame of a port.
 type received struct {
-	port  *port
-	frame []byte
+	port    *port
+	frame   []byte
+	ordered bool // came behind the data that was before it
 }
 
 // run owns the aggregate until the context ends, it is destroyed, or its

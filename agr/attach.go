@@ -170,7 +170,7 @@ func (a *aggregate) joinSteps(p *port, l rtnl.Link, u *undo) error {
 		return err
 	}
 	u.add(p.close)
-	port := datapath.Port{Number: p.number, Index: p.index, Name: p.name, MAC: a.mac}
+	port := datapath.Port{Number: p.number, Index: p.index, Name: p.name, MAC: a.mac, Marker: a.orderedMarkers(p)}
 	if err := a.dev.AddPort(port); err != nil {
 		return err
 	}

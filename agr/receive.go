@@ -47,9 +47,27 @@ func (a *aggregate) read(ctx context.Context, p *port, conn SlowConn) {
 			continue
 		}
 		select {
-		case a.frames <- received{p, bytes.Clone(buf[:n])}:
+		case a.frames <- received{port: p, frame: bytes.Clone(buf[:n])}:
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// orderedMarkers is what a datapath calls with the Markers of a port, behind the
+// data that came before them. It runs in the datapath's goroutine and must not
+// make it wait.
+func (a *aggregate) orderedMarkers(p *port) func([]byte) {
+	budget := quota{limit: otherBudget}
+	return func(frame []byte) {
+		if ok, _ := budget.take(time.Now()); !ok {
+			p.flooded.Add(1)
+			return
+		}
+		select {
+		case a.frames <- received{port: p, frame: bytes.Clone(frame), ordered: true}:
+		default:
+			p.flooded.Add(1)
 		}
 	}
 }
@@ -88,7 +106,7 @@ func (a *aggregate) receiveLACP(r received) {
 // (agr(4)).
 func (a *aggregate) receiveMarker(r received) {
 	p := r.port
-	if a.flags&ctl.Link1 != 0 {
+	if a.flags&ctl.Link1 != 0 || a.dev.Info().Markers && !r.ordered {
 		return
 	}
 	m, err := slow.ParseMarker(r.frame)

@@ -55,6 +55,9 @@ type Info struct {
 	// ChangesSettings says that the shield is settings of the ports: IFF_NOARP,
 	// rp_filter, disable_ipv6. Whoever adds a port must remember what they were.
 	ChangesSettings bool
+	// Markers says that Port.Marker is called. Without, a Marker that is received
+	// otherwise is not overtaken by frames before it.
+	Markers bool
 }
 
 // Port is a physical port as a datapath sees it.
@@ -63,6 +66,11 @@ type Port struct {
 	Index  int    // interface index
 	Name   string
 	MAC    ether.Addr // the address it has as a port
+	// Marker is called with each untagged Marker PDU of the port, when every
+	// frame that arrived before it has been handed over: only then may it be
+	// answered (IEEE 802.1AX-2014 6.5.1). It must not keep the frame, nor wait.
+	// Nil when nobody wants them.
+	Marker func(frame []byte)
 }
 
 // Program is the wanted state of a whole device.

@@ -81,7 +81,7 @@ func (d *Device) Adopted() bool { return d.adopted }
 // Info implements datapath.Device. The shield may change with the first AddPort.
 func (d *Device) Info() datapath.Info {
 	used := d.shield.used
-	return datapath.Info{Kind: "user", Shield: used, ChangesSettings: used == ShieldSettings}
+	return datapath.Info{Kind: "user", Shield: used, ChangesSettings: used == ShieldSettings, Markers: true}
 }
 
 // AddPort implements datapath.Device. After an error nothing has changed.

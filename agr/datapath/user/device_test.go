@@ -98,8 +98,9 @@ func TestOnce(t *testing.T) {
 	for _, shield := range []string{ShieldTCX, ShieldSettings} {
 		t.Run(shield, func(t *testing.T) {
 			a, b := pair(t, shield)
-			if got := a.dev.Info(); got != (datapath.Info{Kind: "user", Shield: shield, ChangesSettings: shield == ShieldSettings}) {
-				t.Errorf("info %+v", got)
+			want := datapath.Info{Kind: "user", Shield: shield, ChangesSettings: shield == ShieldSettings, Markers: true}
+			if got := a.dev.Info(); got != want {
+				t.Errorf("info %+v, want %+v", got, want)
 			}
 			s := nettest.StartStream(t, nettest.StreamConfig{From: a.NS, To: b.NS, Addr: b.addr, Rate: 2000})
 			nettest.Eventually(t, 5*time.Second, func() error {

@@ -1,6 +1,7 @@
 package user
 
 import (
+	"encoding/binary"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -83,22 +84,45 @@ func (p *port) inbound() error {
 }
 
 // deliver hands a batch of received frames to the host, if the port collects. What
-// belongs to the port alone is nobody's loss. The slice is used up.
+// belongs to the port alone is nobody's loss; a Marker is passed on when all that
+// was before it is with the host. The slice is used up.
 func (p *port) deliver(prog *program, frames [][]byte) {
 	keep := frames[:0]
 	for _, f := range frames {
-		if !ether.StaysOnPort(f[pkt.HeaderLen:]) {
+		switch frame := f[pkt.HeaderLen:]; {
+		case !ether.StaysOnPort(frame):
 			keep = append(keep, f)
+		case p.Marker != nil && isMarker(frame):
+			p.hand(prog, keep)
+			keep = keep[:0]
+			p.Marker(frame)
 		}
 	}
-	if !prog.collects(p) {
-		p.rxDropped.Add(uint64(len(keep)))
+	p.hand(prog, keep)
+}
+
+// hand gives frames to the host, if the port collects.
+func (p *port) hand(prog *program, frames [][]byte) {
+	if len(frames) == 0 {
 		return
 	}
-	w := p.host.Write(keep)
+	if !prog.collects(p) {
+		p.rxDropped.Add(uint64(len(frames)))
+		return
+	}
+	w := p.host.Write(frames)
 	p.rxFrames.Add(uint64(w.Frames))
 	p.rxBytes.Add(uint64(w.Octets))
-	p.rxDropped.Add(uint64(len(keep) - w.Frames))
+	p.rxDropped.Add(uint64(len(frames) - w.Frames))
+}
+
+// markerSubtype is the slow protocol of Marker PDUs (IEEE 802.3 table 57A-3).
+const markerSubtype = 2
+
+// isMarker reports whether a frame is an untagged Marker PDU.
+func isMarker(frame []byte) bool {
+	return len(frame) > ether.HeaderLen && ether.Addr(frame[:ether.AddrLen]) == ether.SlowProtocols &&
+		binary.BigEndian.Uint16(frame[12:]) == ether.TypeSlow && frame[ether.HeaderLen] == markerSubtype
 }
 
 // flush sends the queue. Afterwards it is empty: what the port did not take is

@@ -7,6 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ifagr/agr/datapath"
+	"ifagr/netutil/ether"
+	"ifagr/netutil/pkt"
 )
 
 // TestFlush gives a port three frames of 60 octets.
@@ -147,5 +149,36 @@ func TestInboundAllocatesNothing(t *testing.T) {
 	frames := [][]byte{data(0), reserved(), data(1)}
 	if n := testing.AllocsPerRun(100, func() { r.ports[1].deliver(p, frames) }); n != 0 {
 		t.Errorf("%v allocations for a batch, want 0", n)
+	}
+}
+
+// A Marker is passed on when what came before it is with the host, and nothing
+// that came behind it (IEEE 802.1AX-2014 6.5.1). LACPDUs and tagged frames are no
+// Markers.
+func TestMarkersKeepTheirPlace(t *testing.T) {
+	slow := func(subtype byte) []byte {
+		f := make([]byte, pkt.HeaderLen+124)
+		frame := f[pkt.HeaderLen:]
+		copy(frame, ether.SlowProtocols[:])
+		frame[12], frame[13], frame[14] = 0x88, 0x09, subtype
+		return f
+	}
+	tagged := slow(2)
+	copy(tagged[pkt.HeaderLen+12:], []byte{0x81, 0, 0, 0, 0x88, 0x09, 2})
+	r := newRig(1)
+	var delivered []int
+	r.ports[1].Marker = func(frame []byte) {
+		if len(frame) != 124 {
+			t.Errorf("a Marker of %d octets", len(frame))
+		}
+		delivered = append(delivered, len(r.host.got))
+	}
+	frames := [][]byte{slow(2), data(0), slow(1), data(1), slow(2), tagged, data(2)}
+	r.ports[1].deliver(r.set(t, datapath.Program{Ports: []datapath.PortState{good(1)}}), frames)
+	if diff := cmp.Diff([]int{0, 2}, delivered); diff != "" {
+		t.Errorf("frames delivered before each Marker: -want +got\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{text(0), text(1), text(2)}, r.host.got); diff != "" {
+		t.Errorf("delivered: -want +got\n%s", diff)
 	}
 }
