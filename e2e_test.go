@@ -288,6 +288,36 @@ func TestLinkCut(t *testing.T) {
 	}
 }
 
+// The same against an Open vSwitch, which says that it collects before it does:
+// what we send into the link that has come back must not be lost.
+func TestLinkReturnsToOpenVSwitch(t *testing.T) {
+	a, sw := withSwitch(t, nettest.OVSConfig{LACP: "active", Time: "fast"})
+	a.agr0("192.0.2.1")
+	both := func() error {
+		return errors.Join(a.distributes("re0", "re1"), switchDistributes(sw, "q0", "q1"))
+	}
+	nettest.Eventually(t, 2*settle, both)
+	a.Run("ping", "-c", "1", "-W", "2", "192.0.2.2")
+	for _, port := range []string{"q0", "q1"} {
+		s := nettest.StartStream(t, nettest.StreamConfig{From: a.NS, To: sw.ns, Addr: netip.MustParseAddr("192.0.2.2")})
+		waitReceived(t, s, 500)
+		sw.ns.Run("ip", "link", "set", port, "down")
+		waitReceived(t, s, s.Received()+1000)
+		cut := s.Stop()
+		s = nettest.StartStream(t, nettest.StreamConfig{From: a.NS, To: sw.ns, Addr: netip.MustParseAddr("192.0.2.2")})
+		waitReceived(t, s, 500)
+		sw.ns.Run("ip", "link", "set", port, "up")
+		nettest.Eventually(t, 2*settle, both)
+		waitReceived(t, s, s.Received()+1000)
+		back := s.Stop()
+		t.Logf("%s cut: %v", port, cut)
+		t.Logf("%s back: %v", port, back)
+		if back.Lost != 0 || back.Duplicated != 0 {
+			t.Errorf("%s: want nothing lost or duplicated when the link comes back: %v", port, back)
+		}
+	}
+}
+
 // waitReceived waits until a stream has brought n datagrams.
 func waitReceived(t *testing.T, s *nettest.Stream, n uint64) {
 	t.Helper()
