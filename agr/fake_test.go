@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -446,6 +447,13 @@ func (w *world) failNext(n int) (left int) {
 	left, w.fake.failAt = w.fake.failAt, n
 	w.fake.calls = nil
 	return left
+}
+
+// pass lets time pass, which in a synctest bubble takes none, and everything
+// settle.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // look makes the daemon look at the interfaces, and waits until it has.

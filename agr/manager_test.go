@@ -239,8 +239,7 @@ func TestOptimisticPartner(t *testing.T) {
 		if w.device().Carrier() {
 			t.Error("carrier before a port distributes")
 		}
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		st, err := w.Status("agr0")
 		w.must(err)
 		for _, p := range st.Ports {
@@ -262,7 +261,7 @@ func TestStatic(t *testing.T) {
 		w.agr0()
 		w.must(w.SetFlags("agr0", ctl.Link1, 0))
 		w.must(w.SetPort("agr0", "re0", ctl.AddPort))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		w.fake.slow(10).in <- slow.AppendMarker(nil, mac1, slow.Marker{Type: slow.MarkerInformation})
 		synctest.Wait()
 		if st, _ := w.Status("agr0"); st.Ports[0].Flags != 3 {
@@ -303,8 +302,7 @@ func TestLACPDUNotSent(t *testing.T) {
 		w := newWorld(t)
 		defer w.stop()
 		w.agr0("re0", "re1")
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		s := w.fake.slow(11)
 		before := len(s.frames())
 		s.setFull(true)
@@ -313,14 +311,12 @@ func TestLACPDUNotSent(t *testing.T) {
 		w.look()
 		w.fake.edit(11, func(l *rtnl.Link) { l.Carrier = true })
 		w.look()
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		if n := len(s.frames()); n != before {
 			t.Fatalf("%d frames were sent into a full queue", n-before)
 		}
 		s.setFull(false)
-		time.Sleep(time.Second)
-		synctest.Wait()
+		pass(time.Second)
 		st, err := w.Status("agr0")
 		w.must(err)
 		if n := len(s.frames()); n == before || st.Ports[1].Counters.LACPTxErrors == 0 {
@@ -336,7 +332,7 @@ func TestFarewell(t *testing.T) {
 		w := newWorld(t)
 		defer w.stop()
 		w.agr0("re0", "re1")
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		w.must(w.SetPort("agr0", "re1", ctl.RemovePort))
 		frames := w.fake.slow(11).frames()
 		last := frames[len(frames)-1]

@@ -17,8 +17,7 @@ func distributing(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.agr0("re0", "re1")
-	time.Sleep(10 * time.Second)
-	synctest.Wait()
+	pass(10 * time.Second)
 	return w
 }
 
@@ -42,8 +41,7 @@ func TestCarrier(t *testing.T) {
 		w.fake.edit(10, func(l *rtnl.Link) { l.Flags |= unix.IFF_UP; l.Carrier = true })
 		w.fake.edit(11, func(l *rtnl.Link) { l.Carrier = true })
 		w.look()
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		if !w.device().Carrier() || w.share(1) != 128 || w.share(2) != 128 {
 			t.Errorf("carrier %v, %d and %d conversations", w.device().Carrier(), w.share(1), w.share(2))
 		}
@@ -128,7 +126,7 @@ func TestRevert(t *testing.T) {
 			if l := w.fake.link(11); l.Addr != mac0 || l.MTU != 1500 {
 				t.Errorf("round %d: %s, mtu %d", i, l.Addr, l.MTU)
 			}
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		w.fake.edit(11, func(l *rtnl.Link) { l.Addr = other })
 		w.look()
@@ -137,7 +135,7 @@ func TestRevert(t *testing.T) {
 		if w.fake.link(11).Addr != other || st.Ports[1].Conflict == "" {
 			t.Errorf("address %s, conflict %q", w.fake.link(11).Addr, st.Ports[1].Conflict)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		w.look()
 		if st, _ := w.Status("agr0"); w.fake.link(11).Addr != mac0 || st.Ports[1].Conflict != "" {
 			t.Errorf("a minute later: address %s, conflict %q", w.fake.link(11).Addr, st.Ports[1].Conflict)

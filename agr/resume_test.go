@@ -60,8 +60,7 @@ func TestResumeFailsAtEveryStep(t *testing.T) {
 			w2 := startWorld(t, w.fake, w.path)
 			defer w2.stop()
 			done = w.failNext(0) > 0 // fewer steps than that
-			time.Sleep(fullLook + time.Second)
-			synctest.Wait()
+			pass(fullLook + time.Second)
 			st, err := w2.Status("agr0")
 			if err != nil || len(st.Ports) != 2 {
 				t.Fatalf("step %d (%q): %v, ports %+v", step, w.fake.calls, err, st)
@@ -144,8 +143,7 @@ func TestStateCannotBeSaved(t *testing.T) {
 			t.Errorf("re0 is a port of %q and has %s", w.Owner("re0"), w.fake.link(10).Addr)
 		}
 		w.must(os.Remove(w.path))
-		time.Sleep(fullLook + time.Second)
-		synctest.Wait()
+		pass(fullLook + time.Second)
 		if s := w.saved(); len(s) != 1 || len(s[0].Ports) != 0 {
 			t.Errorf("saved %+v", s)
 		}
