@@ -33,7 +33,7 @@ const (
 
 // SyncGraceTime is what a partner that does not say so is given to process our
 // Synchronization before frames are sent to it.
-const SyncGraceTime = 50 * time.Millisecond
+const SyncGraceTime = 250 * time.Millisecond
 
 // UnknownSpeed is what a port of unknown speed counts when aggregators are
 // compared, in Mb/s: never nothing, so that virtual interfaces work.

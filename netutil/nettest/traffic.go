@@ -73,6 +73,9 @@ func listen(t testing.TB, n *NS) *net.UDPConn {
 	return c
 }
 
+// Port is the UDP port that the stream is sent to.
+func (s *Stream) Port() uint16 { return s.dest.Port() }
+
 // Received is how many datagrams have arrived so far.
 func (s *Stream) Received() uint64 { return s.received.Load() }
 

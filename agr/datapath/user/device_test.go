@@ -102,6 +102,8 @@ func TestOnce(t *testing.T) {
 			if got := a.dev.Info(); got != want {
 				t.Errorf("info %+v, want %+v", got, want)
 			}
+			// What waits for an ARP answer is overtaken by what comes after it.
+			a.Run("ping", "-c", "1", "-W", "2", b.addr.String())
 			s := nettest.StartStream(t, nettest.StreamConfig{From: a.NS, To: b.NS, Addr: b.addr, Rate: 2000})
 			nettest.Eventually(t, 5*time.Second, func() error {
 				if n := s.Received(); n < 500 {
