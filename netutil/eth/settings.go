@@ -19,20 +19,15 @@ type Settings struct {
 	Supported  Modes // by the interface
 	Advertised Modes // to the far end
 	Partner    Modes // advertised by the far end
+
+	Clock       Clock // who sets the pace
+	ClockForced bool  // we insist on setting it
 }
 
 // HasMedia reports whether the interface has link modes to choose from. veth,
 // TAP, virtio and bridges have none.
 func (s *Settings) HasMedia() bool {
-	for i, w := range s.Supported {
-		if i < len(notModes) {
-			w &^= notModes[i]
-		}
-		if w != 0 {
-			return true
-		}
-	}
-	return false
+	return !s.Supported.Sending().Empty()
 }
 
 // Duplex says whether both ends may send at the same time.
@@ -82,33 +77,6 @@ func (p Port) String() string {
 	return names[PortUnknown]
 }
 
-// Modes is a set of the kernel's link mode bits (unix.ETHTOOL_LINK_MODE_*_BIT).
-type Modes []uint32
-
-// Has reports whether a link mode is in the set.
-func (m Modes) Has(bit int) bool {
-	return bit >= 0 && bit/32 < len(m) && m[bit/32]&(1<<(bit%32)) != 0
-}
-
-// notModes are the bits that describe something else than a way to send:
-// negotiation, connectors, pause and error correction.
-var notModes = [...]uint32{
-	1<<unix.ETHTOOL_LINK_MODE_Autoneg_BIT |
-		1<<unix.ETHTOOL_LINK_MODE_TP_BIT |
-		1<<unix.ETHTOOL_LINK_MODE_AUI_BIT |
-		1<<unix.ETHTOOL_LINK_MODE_MII_BIT |
-		1<<unix.ETHTOOL_LINK_MODE_FIBRE_BIT |
-		1<<unix.ETHTOOL_LINK_MODE_BNC_BIT |
-		1<<unix.ETHTOOL_LINK_MODE_Pause_BIT |
-		1<<unix.ETHTOOL_LINK_MODE_Asym_Pause_BIT |
-		1<<unix.ETHTOOL_LINK_MODE_Backplane_BIT |
-		1<<unix.ETHTOOL_LINK_MODE_10000baseR_FEC_BIT,
-	1<<(unix.ETHTOOL_LINK_MODE_FEC_NONE_BIT-32) |
-		1<<(unix.ETHTOOL_LINK_MODE_FEC_RS_BIT-32) |
-		1<<(unix.ETHTOOL_LINK_MODE_FEC_BASER_BIT-32),
-	1 << (unix.ETHTOOL_LINK_MODE_FEC_LLRS_BIT - 64),
-}
-
 // maxWords bounds the length of each of the three mode sets of a reply; the
 // kernel's own type for it goes no further.
 const maxWords = 127
@@ -119,11 +87,15 @@ const maxWords = 127
 type linkSettings struct {
 	cmd, speed   uint32
 	duplex, port uint8
-	_            uint8
+	phy          uint8
 	autoneg      uint8
-	_            [3]uint8
+	mdio, mdix   uint8
+	mdixWish     uint8
 	words        int8
-	_            [4]uint8
+	transceiver  uint8
+	clockWish    uint8
+	clock        uint8
+	rate         uint8
 	_            [7]uint32
 	modes        [3 * maxWords]uint32
 }
@@ -132,29 +104,37 @@ type linkSettings struct {
 // are zero for an interface that has none; the error unwraps to unix.ENODEV when
 // there is no such interface.
 func (c *Conn) Settings(name string) (Settings, error) {
-	// The first request says that we have room for 0 words, the kernel answers
-	// with how many it wants, negated.
-	var s linkSettings
-	for words := int8(0); ; words = -s.words {
-		s = linkSettings{cmd: unix.ETHTOOL_GLINKSETTINGS, words: words}
-		err := c.ethtool(name, unsafe.Pointer(&s))
-		if errors.Is(err, unix.EOPNOTSUPP) {
-			return Settings{}, nil
-		}
-		if err != nil {
-			return Settings{}, fmt.Errorf("eth settings %s: %w", name, err)
+	s, err := c.linkSettings(name)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return Settings{}, nil
+	}
+	if err != nil {
+		return Settings{}, fmt.Errorf("eth settings %s: %w", name, err)
+	}
+	return s.decode(), nil
+}
+
+// linkSettings makes an ETHTOOL_GLINKSETTINGS request. The first one says that
+// there is room for 0 words, and the kernel answers with how many it wants,
+// negated.
+func (c *Conn) linkSettings(name string) (linkSettings, error) {
+	for words := int8(0); ; {
+		s := linkSettings{cmd: unix.ETHTOOL_GLINKSETTINGS, words: words}
+		if err := c.ethtool(name, unsafe.Pointer(&s)); err != nil {
+			return s, err
 		}
 		if words != 0 || s.words >= 0 {
-			return s.decode(), nil
+			return s, nil
 		}
+		words = -s.words
 	}
 }
 
 // decode translates a reply. A driver writes speed -1 where it does not know.
 func (s *linkSettings) decode() Settings {
-	out := Settings{Duplex: duplex(s.duplex), Port: port(s.port), Autoneg: s.autoneg != 0}
-	if s.speed != ^uint32(0) {
-		out.Speed = uint64(s.speed)
+	out := Settings{
+		Speed: speed(s.speed), Duplex: duplex(s.duplex), Port: port(s.port), Autoneg: s.autoneg != 0,
+		Clock: clock(s.clock), ClockForced: s.clockWish == clockForceOurs,
 	}
 	if n := int(s.words); n > 0 {
 		out.Supported = slices.Clone(s.modes[:n])
@@ -162,6 +142,13 @@ func (s *linkSettings) decode() Settings {
 		out.Partner = slices.Clone(s.modes[2*n : 3*n])
 	}
 	return out
+}
+
+func speed(v uint32) uint64 {
+	if v == ^uint32(0) {
+		return 0
+	}
+	return uint64(v)
 }
 
 func duplex(v uint8) Duplex {
@@ -172,6 +159,13 @@ func duplex(v uint8) Duplex {
 		return FullDuplex
 	}
 	return DuplexUnknown
+}
+
+func kernelDuplex(d Duplex) uint8 {
+	if d == HalfDuplex {
+		return 0
+	}
+	return 1
 }
 
 func port(v uint8) Port {

@@ -171,24 +171,18 @@ func decodeAddr(b []byte) (Addr, error) {
 		Scope:     b[3],
 		Index:     int(int32(binary.NativeEndian.Uint32(b[4:]))),
 	}
-	ad, err := netlink.NewAttributeDecoder(b[sizeofIfaddrmsg:])
-	if err != nil {
-		return Addr{}, err
-	}
-	for ad.Next() {
-		decodeAddrAttr(ad, &a)
-	}
+	err := walk(b[sizeofIfaddrmsg:], func(typ uint16, v []byte) { decodeAddrAttr(typ, v, &a) })
 	switch {
 	case !a.IP.IsValid():
 		a.IP, a.Dest = a.Dest, netip.Addr{}
 	case a.Dest == a.IP:
 		a.Dest = netip.Addr{}
 	}
-	return a, ad.Err()
+	return a, err
 }
 
-func decodeAddrAttr(ad *netlink.AttributeDecoder, a *Addr) {
-	switch b := ad.Bytes(); ad.Type() {
+func decodeAddrAttr(typ uint16, b []byte, a *Addr) {
+	switch typ {
 	case unix.IFA_LOCAL:
 		a.IP, _ = netip.AddrFromSlice(b)
 	case unix.IFA_ADDRESS:

@@ -34,6 +34,23 @@ func (c *Conn) SetMTU(index, mtu int) error {
 	})
 }
 
+// SetQueueLen sets how many frames may wait to be sent.
+func (c *Conn) SetQueueLen(index, frames int) error {
+	return c.setLink("set queue length", index, 0, 0, func(ae *netlink.AttributeEncoder) error {
+		ae.Uint32(unix.IFLA_TXQLEN, uint32(frames))
+		return nil
+	})
+}
+
+// Rename gives the interface another name of at most 15 octets: EEXIST when
+// that is taken.
+func (c *Conn) Rename(index int, name string) error {
+	return c.setLink("rename", index, 0, 0, func(ae *netlink.AttributeEncoder) error {
+		ae.String(unix.IFLA_IFNAME, name)
+		return nil
+	})
+}
+
 // SetAddr sets the MAC address: EBUSY when the driver wants the interface down
 // for that, EADDRNOTAVAIL for a group address.
 func (c *Conn) SetAddr(index int, a ether.Addr) error {

@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -39,8 +40,28 @@ func Open() (*Conn, error) {
 	return &Conn{nl: nl}, nil
 }
 
+// NewConn is a connection that speaks through nl, which it then owns: for tests
+// that answer as a kernel would, or would not.
+func NewConn(nl *netlink.Conn) *Conn { return &Conn{nl: nl} }
+
 // Close ends the connection.
 func (c *Conn) Close() error { return c.nl.Close() }
+
+// NetnsCookie is the cookie of the connection's network namespace
+// (SO_NETNS_COOKIE, socket(7)). Unlike an inode number it is never used again
+// before the next boot.
+func (c *Conn) NetnsCookie() (uint64, error) {
+	raw, err := c.nl.SyscallConn()
+	if err != nil {
+		return 0, wrap("network namespace", "", err)
+	}
+	var cookie uint64
+	var optErr error
+	err = raw.Control(func(fd uintptr) {
+		cookie, optErr = unix.GetsockoptUint64(int(fd), unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	})
+	return cookie, wrap("network namespace", "", errors.Join(err, optErr))
+}
 
 // request is a message for the kernel: the type, and the fixed header with the
 // attributes behind it.

@@ -3,15 +3,18 @@ package rtnl
 import (
 	"encoding/binary"
 	"errors"
+	"net/netip"
 	"slices"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"ifagr/netutil/ether"
 )
 
-var errShort = errors.New("message too short")
+var (
+	errShort     = errors.New("message too short")
+	errMalformed = errors.New("malformed attribute")
+)
 
 // decodeLink reads one RTM_NEWLINK message into an empty Link. Attributes that
 // it does not know or that are malformed in themselves are passed over: the
@@ -24,18 +27,11 @@ func decodeLink(b []byte, l *Link) error {
 	l.Index = int(int32(binary.NativeEndian.Uint32(b[4:])))
 	l.Flags = binary.NativeEndian.Uint32(b[8:])
 	l.Carrier = l.Flags&unix.IFF_LOWER_UP != 0
-	ad, err := netlink.NewAttributeDecoder(b[unix.SizeofIfInfomsg:])
-	if err != nil {
-		return err
-	}
-	for ad.Next() {
-		decodeLinkAttr(ad, l)
-	}
-	return ad.Err()
+	return walk(b[unix.SizeofIfInfomsg:], func(typ uint16, v []byte) { decodeLinkAttr(typ, v, l) })
 }
 
-func decodeLinkAttr(ad *netlink.AttributeDecoder, l *Link) {
-	switch b := ad.Bytes(); ad.Type() {
+func decodeLinkAttr(typ uint16, b []byte, l *Link) {
+	switch typ {
 	case unix.IFLA_IFNAME:
 		l.Name = text(b)
 	case unix.IFLA_IFALIAS:
@@ -94,10 +90,41 @@ func decodeLinkInfo(b []byte, l *Link) {
 		switch {
 		case typ == unix.IFLA_INFO_KIND:
 			l.Kind = text(v)
-		case typ == unix.IFLA_INFO_DATA && l.Kind == "tun":
-			l.Tun = decodeTun(v)
+		case typ == unix.IFLA_INFO_DATA:
+			decodeKindData(v, l)
 		}
 	})
+}
+
+func decodeKindData(b []byte, l *Link) {
+	switch l.Kind {
+	case "tun":
+		l.Tun = decodeTun(b)
+	case "vlan":
+		each(b, func(typ uint16, v []byte) {
+			if typ == unix.IFLA_VLAN_ID {
+				l.VLAN = uint16(number(v))
+			}
+		})
+	case "sit", "ip6tnl":
+		l.Tunnel = decodeTunnel(b, iptunLocal, iptunRemote)
+	case "gre", "ip6gre":
+		l.Tunnel = decodeTunnel(b, greLocal, greRemote)
+	}
+}
+
+// decodeTunnel reads the two ends; the kinds number them differently.
+func decodeTunnel(b []byte, local, remote uint16) *Tunnel {
+	t := &Tunnel{}
+	each(b, func(typ uint16, v []byte) {
+		switch typ {
+		case local:
+			t.Local, _ = netip.AddrFromSlice(v)
+		case remote:
+			t.Remote, _ = netip.AddrFromSlice(v)
+		}
+	})
+	return t
 }
 
 func decodeTun(b []byte) *Tun {
@@ -156,14 +183,27 @@ func decodeStats(b []byte) Stats {
 }
 
 // each walks nested attributes. A malformed rest ends the walk.
-func each(b []byte, f func(typ uint16, value []byte)) {
-	ad, err := netlink.NewAttributeDecoder(b)
-	if err != nil {
-		return
+func each(b []byte, f func(typ uint16, value []byte)) { _ = walk(b, f) }
+
+// walk hands each attribute (netlink(7)) to f, without its flags. It copies
+// nothing, as a dump of thousands of interfaces has a hundred times as many
+// attributes: f must not keep the value. What comes before a malformed one is
+// handed over.
+func walk(b []byte, f func(typ uint16, value []byte)) error {
+	const header, flags = unix.SizeofRtAttr, unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER
+	for len(b) > 0 {
+		if len(b) < header {
+			return errMalformed
+		}
+		n := int(binary.NativeEndian.Uint16(b))
+		if n < header || n > len(b) {
+			return errMalformed
+		}
+		f(binary.NativeEndian.Uint16(b[2:])&^flags, b[header:n:n])
+		aligned := (n + unix.NLMSG_ALIGNTO - 1) &^ (unix.NLMSG_ALIGNTO - 1)
+		b = b[min(aligned, len(b)):]
 	}
-	for ad.Next() {
-		f(ad.Type(), ad.Bytes())
-	}
+	return nil
 }
 
 // text is an attribute's string without its closing NUL.

@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/mdlayher/netlink"
@@ -42,7 +43,9 @@ type Link struct {
 	ParentElsewhere bool
 
 	AddrGenMode AddrGenMode
-	Tun         *Tun // not nil for kind tun
+	Tun         *Tun    // not nil for kind tun
+	VLAN        uint16  // tag of kind vlan
+	Tunnel      *Tunnel // not nil for kinds sit, ip6tnl, gre and ip6gre
 	Stats       Stats
 }
 
@@ -121,6 +124,12 @@ type Tun struct {
 	VnetHeader bool // frames carry a virtio_net_hdr
 	MultiQueue bool
 	Owner      int // user who may open it, -1: none was set
+}
+
+// Tunnel is the way of a tunnel's packets through the network outside; an end
+// that is not fixed is the unspecified address.
+type Tunnel struct {
+	Local, Remote netip.Addr
 }
 
 // Stats are the 64-bit counters of an interface (struct rtnl_link_stats64).
