@@ -1,7 +1,6 @@
 package ifcfg
 
 import (
-	"math"
 	"math/bits"
 	"net/netip"
 
@@ -59,6 +58,7 @@ const (
 // netmask, prefixlen, broadcast, alias and delete.
 func addressFeature() feature {
 	return feature{
+		module: modAddress,
 		usage: []string{
 			"[ af [ address [ dest_addr ] ] [ netmask mask ] [ prefixlen n ]",
 			"\t[ alias | -alias ] ]",
@@ -79,7 +79,12 @@ func addressWords(v *vocabulary) {
 		a.Masks = append(a.Masks, MaskWord{Mask: &w})
 	}))
 	v.arg("prefixlen", rule{}, v.number(false, func(a args) step {
-		return func(s *sentence) { p := v.address(s); p.Masks = append(p.Masks, MaskWord{Len: a.Int(0)}) }
+		n := int64(int32(a.Int(0)))
+		return func(s *sentence) {
+			s.add(&NeedMask{Len: n, Family: v.family})
+			p := v.address(s)
+			p.Masks = append(p.Masks, MaskWord{Len: n})
+		}
 	}))
 	v.arg("broadcast", rule{}, v.cast(rule{Sets: factBroadcast}))
 	v.positionals = append(v.positionals,
@@ -145,6 +150,7 @@ func (v *vocabulary) cast(r rule) node {
 type NeedFlags struct {
 	By        string // NetBSD's name for the place, in the message
 	Broadcast bool   // the interface must be a broadcast one
+	PointToPt bool   // the interface must be a point-to-point one
 }
 
 // Stage implements Op.
@@ -158,7 +164,33 @@ func (n *NeedFlags) apply(c *change) error {
 	if n.Broadcast && l.Flags&FlagBroadcast == 0 {
 		return errNotBroadcast
 	}
+	if n.PointToPt && l.Flags&FlagPointToPt == 0 {
+		return errNotPointToPt
+	}
 	return nil
+}
+
+// NeedMask looks, in the turn of a prefixlen, whether the family has masks of
+// that length, also when the line has no address.
+type NeedMask struct {
+	Len    int64 // as NetBSD 7 has it: what its low 32 bits are
+	Family Family
+}
+
+// Stage implements Op.
+func (*NeedMask) Stage() Stage { return StageNow }
+
+func (n *NeedMask) apply(*change) error {
+	width := -1 // of a family without prefixes
+	switch n.Family {
+	case FamilyNone, Inet:
+		width = 32
+	case Inet6:
+		width = 128
+	case LinkLayer, AppleTalk:
+	}
+	_, err := prefixMask(n.Len, width)
+	return err
 }
 
 // Stage implements Op.
@@ -168,12 +200,16 @@ func (a *Address) apply(c *change) error {
 	if !a.Given && a.Action != ActionDelete {
 		return nil
 	}
-	if a.Given && a.Any && a.First.IP.Is6() {
-		return a.wrongFamily()
+	foreign := a.Given && a.Any && a.First.IP.Is6()
+	if foreign && a.First.PrefixLen > 32 {
+		return failed("prefixlen_to_mask", ctl.EINVAL)
 	}
 	l, err := c.on()
 	if err != nil && a.Given {
 		return failed("commit_address: getifflags", err)
+	}
+	if foreign {
+		return a.wrongFamily()
 	}
 	switch a.Family {
 	case Inet6:
@@ -187,8 +223,8 @@ func (a *Address) apply(c *change) error {
 
 // wrongFamily is what an inet6 address without the word inet6 ends in.
 func (a *Address) wrongFamily() error {
-	if a.First.PrefixLen > 32 {
-		return failed("prefixlen_to_mask", ctl.EINVAL)
+	if a.Action == ActionDelete {
+		return failed("SIOCDIFADDR", ctl.EADDRNOTAVAIL)
 	}
 	return failed("SIOCAIFADDR", ctl.EAFNOSUPPORT)
 }
@@ -276,9 +312,10 @@ func (a *Address) destination(l *Link) netip.Addr {
 	return a.Second.IP
 }
 
-// seconds turns a lifetime word into a lifetime: what does not fit has no end.
+// seconds turns a lifetime word into a lifetime. As in NetBSD the number is what
+// its low 32 bits are, so that -1 has no end.
 func seconds(n *int64) uint32 {
-	if n == nil || *n < 0 || *n >= math.MaxUint32 {
+	if n == nil {
 		return Infinite
 	}
 	return uint32(*n)

@@ -14,6 +14,7 @@ type AddrWord struct {
 	IP        netip.Addr // inet or inet6, with its zone; zero for a link-layer address
 	Octets    string     // of a link-layer address, any number of them
 	PrefixLen int        // behind the slash, 0 to 254; -1 = none
+	Port      uint16     // behind the comma; means something to tunnels only
 }
 
 // maxOctets is the longest link-layer address that a word can have.
@@ -36,7 +37,10 @@ func parseAddrWord(f Family, names Resolver, slash bool) func(string) (any, bool
 		case FamilyNone, Inet, Inet6:
 		}
 		w := AddrWord{PrefixLen: -1}
-		host, _, _ := strings.Cut(text, ",") // a port means something to tunnels only
+		host, port, _ := strings.Cut(text, ",")
+		if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+			w.Port = uint16(n)
+		}
 		if i := strings.LastIndexByte(host, '/'); slash && i >= 0 {
 			n, ok := parsePrefixLen(host[i+1:])
 			if !ok {

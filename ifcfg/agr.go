@@ -10,6 +10,7 @@ import (
 // agrFeature brings the words of agr(4), and prints the ports.
 func agrFeature() feature {
 	return feature{
+		module: modAgr,
 		usage:  []string{"[ agrport i ] [ -agrport i ]"},
 		words:  agrWords,
 		status: map[section]func(*printer) error{secAgr: printAgr},

@@ -11,14 +11,15 @@ type bitName struct {
 	name string
 }
 
-func iffNames() []bitName {
+// iffNames are the names of an interface's flags. What bit 0x20 means has changed.
+func iffNames(bit20 string) []bitName {
 	return []bitName{
 		{0x1, "UP"},
 		{0x2, "BROADCAST"},
 		{0x4, "DEBUG"},
 		{0x8, "LOOPBACK"},
 		{0x10, "POINTOPOINT"},
-		{0x20, "NOTRAILERS"},
+		{0x20, bit20},
 		{0x40, "RUNNING"},
 		{0x80, "NOARP"},
 		{0x100, "PROMISC"},
@@ -32,9 +33,13 @@ func iffNames() []bitName {
 	}
 }
 
+// eccapNames are the names of an Ethernet interface's capabilities, of which
+// NetBSD 7 knew the first eccaps7.
 func eccapNames() []bitName {
-	return []bitName{{0x1, "VLAN_MTU"}, {0x2, "VLAN_HWTAGGING"}, {0x4, "JUMBO_MTU"}}
+	return []bitName{{0x1, "VLAN_MTU"}, {0x2, "VLAN_HWTAGGING"}, {0x4, "JUMBO_MTU"}, {0x8, "VLAN_HWFILTER"}, {0x10, "EEE"}}
 }
+
+const eccaps7 = 3
 
 func agrPortNames() []bitName {
 	return []bitName{{0x1, "COLLECTING"}, {0x2, "DISTRIBUTING"}}

@@ -15,10 +15,8 @@ func printCounters(p *printer) error {
 	if !p.s.Options.Verbose && !p.s.Options.Zero {
 		return nil
 	}
-	if p.s.Options.Zero {
-		if err := p.s.Kernel.ZeroCounters(p.link.Index); err != nil {
-			return failed("SIOCZIFDATA", err)
-		}
+	if p.zeroErr != nil {
+		return failed("SIOCZIFDATA", p.zeroErr)
 	}
 	c := &p.link.Counters
 	p.printf("\tinput: %s, %s%s\n", count(c.InPackets, "packet"), p.bytes(c.InBytes), optional(
@@ -27,6 +25,19 @@ func printCounters(p *printer) error {
 	p.printf("\toutput: %s, %s%s\n", count(c.OutPackets, "packet"), p.bytes(c.OutBytes), optional(
 		counted{c.OutMulticasts, "multicast"}, counted{c.OutErrors, "error"}, counted{c.Collisions, "collision"}))
 	return nil
+}
+
+// zero makes the counters of interfaces begin again after their last values
+// were read. That this failed shows where they are printed.
+func (s *Session) zero(links ...Link) error {
+	if !s.Options.Zero {
+		return nil
+	}
+	var indexes []int
+	for _, l := range links {
+		indexes = append(indexes, l.Index)
+	}
+	return s.Kernel.ZeroCounters(indexes...)
 }
 
 type counted struct {

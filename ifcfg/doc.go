@@ -9,6 +9,7 @@
 //	                   media:   the media change
 //	                   address: the address change of the line's family
 //	                   prefer:  the address preference
+//	                   offload: what the interface does for the protocols, then for Ethernet
 //	                      |
 //	         Kernel (interfaces, addresses)   Aggr (agrd's interfaces and ports)
 //

@@ -4,56 +4,41 @@ package ifcfg
 // missing.
 type feature struct {
 	usage  []string // its lines of the usage text
+	module module   // where they stand
 	words  func(*vocabulary)
 	status map[section]func(*printer) error
 }
 
-// features lists them all. The order is that of the usage text, which is the
-// reverse of NetBSD's module order; nothing else depends on it.
+// features lists them all. Nothing depends on their order: the styles have that
+// of the usage text and that of the status.
 func features() []feature {
 	return []feature{
 		addressFeature(),
 		paramFeature(),
-		pfsyncUsage(),
-		vlanUsage(),
-		tunnelUsage(),
+		pfsyncFeature(),
+		vlanFeature(),
+		tunnelFeature(),
 		mediaFeature(),
-		ieee80211Usage(),
+		ieee80211Feature(),
 		agrFeature(),
 		inet6Feature(),
-		carpUsage(),
+		carpFeature(),
 		arpFeature(),
 		preferenceFeature(),
 		linkFlagsFeature(),
 		inetFeature(),
 		lladdrFeature(),
-		ethernetFeature(),
+		etherCapsFeature(),
+		capabilityFeature(),
+		descriptionFeature(),
 		countersFeature(),
+		linkStateFeature(),
+		l2tpFeature(),
+		laggFeature(),
+		linkStrFeature(),
+		unnumberedFeature(),
+		trailersFeature(),
+		atalkFeature(),
+		netToolsFeature(),
 	}
-}
-
-// The usage text names these words; they are not words of ours, so that a line
-// with one of them gets the usage text.
-
-func pfsyncUsage() feature {
-	return feature{usage: []string{"[ maxupd n ] [ syncdev iface ] [syncpeer peer_addr]"}}
-}
-
-func vlanUsage() feature { return feature{usage: []string{"[ vlan n vlanif i ] [ -vlanif i ]"}} }
-
-func tunnelUsage() feature {
-	return feature{usage: []string{"[ [ af ] tunnel src_addr dest_addr ] [ deletetunnel ]"}}
-}
-
-func ieee80211Usage() feature {
-	return feature{usage: []string{
-		"[ nwid network_id ] [ nwkey network_key | -nwkey ]",
-		"[ list scan ]",
-		"[ powersave | -powersave ] [ powersavesleep duration ]",
-		"[ hidessid | -hidessid ] [ apbridge | -apbridge ]",
-	}}
-}
-
-func carpUsage() feature {
-	return feature{usage: []string{"[ advbase n ] [ advskew n ] [ carpdev iface ] [ pass passphrase ] [ state state ] [ vhid n ]"}}
 }

@@ -42,7 +42,8 @@ func (v *vocabulary) flag(on, off string, set, clear Flags) {
 // arpFeature brings arp and debug.
 func arpFeature() feature {
 	return feature{
-		usage: []string{"[ arp | -arp ]"},
+		module: modARP,
+		usage:  []string{"[ arp | -arp ]"},
 		words: func(v *vocabulary) {
 			v.flag("-arp", "arp", FlagNoARP, 0)
 			v.flag("debug", "-debug", FlagDebug, 0)
@@ -54,11 +55,27 @@ func arpFeature() feature {
 // link0 is round robin and link1 is static aggregation.
 func linkFlagsFeature() feature {
 	return feature{
-		usage: []string{"[ link0 | -link0 ] [ link1 | -link1 ] [ link2 | -link2 ]"},
+		module: modLinkFlags,
+		usage:  []string{"[ link0 | -link0 ] [ link1 | -link1 ] [ link2 | -link2 ]"},
 		words: func(v *vocabulary) {
 			v.flag("link0", "-link0", FlagLink0, 0)
 			v.flag("link1", "-link1", FlagLink1, 0)
 			v.flag("link2", "-link2", FlagLink2, 0)
+		},
+	}
+}
+
+// unnumberedFeature brings a flag that no driver of Linux has: it cannot be
+// set, and clearing it changes nothing.
+func unnumberedFeature() feature {
+	return feature{
+		module: modUnnumbered,
+		usage:  []string{"[ unnumbered | -unnumbered ]"},
+		words: func(v *vocabulary) {
+			v.refuse(Refusal{Errno: ctl.EOPNOTSUPP}, "unnumbered")
+			v.word("-unnumbered", rule{}, func(args) step {
+				return func(s *sentence) { s.add(&SetFlags{}) }
+			})
 		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 // inet6Feature brings the words of inet6 and its status lines.
 func inet6Feature() feature {
 	return feature{
+		module: modInet6,
 		usage: []string{
 			"[ anycast | -anycast ] [ deprecated | -deprecated ]",
 			"[ pltime n ] [ vltime n ] [ eui64 ]",
@@ -54,21 +55,40 @@ func (a *Address) inet6(c *change, l *Link, err error) error {
 	if err != nil {
 		return err
 	}
-	ip, err := a.hostPart(c, l)
-	if err != nil {
-		return err
-	}
-	foreign := ip.Zone() != "" && (!ip.IsLinkLocalUnicast() || !c.ownZone(l, ip.Zone()))
+	zone := a.First.IP.Zone()
+	foreign := zone != "" && (!a.First.IP.IsLinkLocalUnicast() || !c.ownZone(l, zone))
 	if a.Action == ActionDelete {
 		if foreign {
 			return failed("SIOCDIFADDR_IN6", ctl.EADDRNOTAVAIL)
 		}
-		return c.delAddr(l, "SIOCDIFADDR_IN6", ip)
+		return c.delAddr(l, "SIOCDIFADDR_IN6", a.First.IP)
+	}
+	ip, err := a.hostPart(c, l)
+	if err != nil {
+		return err
 	}
 	addr, err := a.inet6Addr(l, ip, mask)
 	if err != nil || foreign {
 		return failed("SIOCAIFADDR_IN6", ctl.EINVAL)
 	}
+	if addr.Valid == 0 {
+		return c.expire(l, addr.IP)
+	}
+	return c.addInet6(l, addr)
+}
+
+// expire makes an address with a valid lifetime of 0, which is one that is not
+// there (in6.c of NetBSD takes that for no error).
+func (c *change) expire(l *Link, ip netip.Addr) error {
+	err := c.delAddr(l, "SIOCAIFADDR_IN6", ip)
+	if ctl.ErrnoOf(err) == ctl.EADDRNOTAVAIL {
+		return nil
+	}
+	return err
+}
+
+// addInet6 adds the address; the first one takes the interface up.
+func (c *change) addInet6(l *Link, addr Addr) error {
 	first, err := c.first(l, Inet6)
 	if err != nil {
 		return failed("SIOCAIFADDR_IN6", err)
@@ -97,17 +117,14 @@ func (a *Address) inet6Addr(l *Link, ip, mask netip.Addr) (Addr, error) {
 	if n, ok := PrefixLen(mask); !ok || addr.Dst.IsValid() && n != 128 {
 		return Addr{}, ctl.EINVAL
 	}
-	if a.Deprecate != nil {
-		addr.Preferred = Infinite
-		if *a.Deprecate {
-			addr.Preferred = 0
-		}
+	if addr.Preferred > addr.Valid {
+		return Addr{}, ctl.EINVAL
+	}
+	if a.Deprecate != nil && *a.Deprecate {
+		addr.Preferred = 0
 	}
 	if a.Anycast {
 		addr.Flags |= AddrAnycast
-	}
-	if addr.Preferred > addr.Valid {
-		return Addr{}, ctl.EINVAL
 	}
 	return addr, nil
 }
@@ -125,7 +142,7 @@ func (a *Address) hostPart(c *change, l *Link) (netip.Addr, error) {
 	}
 	ip := a.First.IP.As16()
 	if [8]byte(ip[8:]) != [8]byte{} {
-		return netip.Addr{}, errFilled
+		return netip.Addr{}, complaint(fmt.Sprintf(c.Style.filledFormat, a.First.IP))
 	}
 	all, err := c.Kernel.Addrs(l.Index)
 	if err != nil {
@@ -150,13 +167,21 @@ func inet6Line7(p *printer, a Addr, _ int) string {
 	}
 	n, _ := PrefixLen(a.Mask)
 	fmt.Fprintf(&b, " prefixlen %d%s", n, flagWords(a.Flags))
+	b.WriteString(p.inet6Suffix(a))
+	return b.String()
+}
+
+// inet6Suffix is what ends the line of an inet6 address: the interface that a
+// link-local one is on, and with -L the lifetimes.
+func (p *printer) inet6Suffix(a Addr) string {
+	s := ""
 	if a.IP.IsLinkLocalUnicast() {
-		fmt.Fprintf(&b, " scopeid 0x%x", p.link.Index)
+		s = fmt.Sprintf(" scopeid 0x%x", p.link.Index)
 	}
 	if p.s.Options.Lifetimes && (a.Preferred != Infinite || a.Valid != Infinite) {
-		fmt.Fprintf(&b, " pltime %s vltime %s", lifetime(a.Preferred), lifetime(a.Valid))
+		s += fmt.Sprintf(" pltime %s vltime %s", lifetime(a.Preferred), lifetime(a.Valid))
 	}
-	return b.String()
+	return s
 }
 
 func lifetime(n uint32) string {

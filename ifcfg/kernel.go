@@ -74,8 +74,26 @@ type Link struct {
 	Addr     ether.Addr // the active link-layer address; zero = none
 	LinkUp   bool       // has its carrier
 	Counters Counters
-	Inner    bool // the inner end of an agr interface's pair: never listed (design D8)
-	HasMedia bool // the driver may have media; Media tells
+	// Description is the administrator's text about the interface, any bytes;
+	// NetBSD's has at most 63, one that something else has set may be longer.
+	Description string
+	Inner       bool // the inner end of an agr interface's pair: never listed (design D8)
+	HasMedia    bool // the driver may have media; Media tells
+	VLAN        VLAN
+	HasVLAN     bool // a vlan(4) interface is attached to it
+	Tunnel      Tunnel
+}
+
+// VLAN is what a vlan(4) interface is attached to. The zero value is nothing.
+type VLAN struct {
+	Tag    uint16 // 1 to 4094
+	Parent string
+}
+
+// Tunnel are the two ends of a tunnel in the network that carries it, of one
+// family, with the ports that its line named. The zero value is no tunnel.
+type Tunnel struct {
+	Src, Dst netip.AddrPort
 }
 
 // Counters are what -v prints; all count from the interface's creation.
@@ -110,28 +128,23 @@ const (
 	AddrDeprecated
 	AddrAutoconf
 	AddrTemporary
+	AddrNoDAD // never checked for duplicates
 )
-
-// Media is the link's medium, when its driver knows media (ifmedia(4)).
-type Media struct {
-	Type      string   // "Ethernet"
-	Current   string   // what is configured: "autoselect"
-	Active    string   // what is in use: "1000baseT full-duplex"
-	Valid     bool     // the driver knows whether the link is there
-	Supported []string // the lines of -m, in the driver's order: "100baseTX mediaopt full-duplex"
-}
 
 // Links reads and changes interfaces. A name may be an alternative name, and
 // lo0 is Linux's lo. A missing interface is ENXIO.
 type Links interface {
 	Link(name string) (Link, error)
 	Links() ([]Link, error) // in the order of their indexes
-	// SetFlags sets and clears UP, DEBUG and NOARP; NetBSD's driver flags
-	// LINK0 to LINK2 can only be cleared here (EOPNOTSUPP otherwise). Taking
-	// an interface down keeps its addresses.
+	// SetFlags sets and clears UP, DEBUG, NOARP, PROMISC, ALLMULTI and
+	// MULTICAST; NetBSD's driver flags LINK0 to LINK2 can only be cleared here
+	// (EOPNOTSUPP otherwise). Taking an interface down keeps its addresses.
 	SetFlags(index int, set, clear Flags) error
 	SetMTU(index, mtu int) error
 	SetMetric(index int, metric int32) error
+	// SetDescription sets the text about the interface; the empty one removes
+	// it.
+	SetDescription(index int, text string) error
 }
 
 // Addrs reads and changes inet and inet6 addresses.
@@ -168,11 +181,44 @@ type Cloner interface {
 	Destroy(name string) error
 }
 
+// Stacker puts interfaces onto others. While it stands on nothing an interface
+// exists all the same, as in NetBSD; it keeps its index, flags, description and
+// addresses through all of it, and a tunnel its MTU.
+type Stacker interface {
+	// SetVLAN attaches a vlan(4) interface that is not attached; the zero VLAN
+	// detaches it. EEXIST when another one has the same tag and parent.
+	SetVLAN(index int, v VLAN) error
+	// SetTunnel gives a tunnel its ends, the zero Tunnel takes them away;
+	// ENOTTY when the interface is no tunnel.
+	SetTunnel(index int, t Tunnel) error
+}
+
 // Driver asks what is between an interface and its cable.
 type Driver interface {
 	Media(index int) (*Media, error) // nil when it knows no media
-	SetMedia(index int, m MediaChange) error
-	ZeroCounters(index int) error
+	// SetMedia chooses the medium; EINVAL when the interface does not have it.
+	SetMedia(index int, m MediaRequest) error
+	// ZeroCounters makes the counters begin again.
+	ZeroCounters(indexes ...int) error
+}
+
+// Offloads asks what an interface does in place of the system.
+type Offloads interface {
+	// Caps are the capabilities of an interface, or those of all interfaces
+	// for index 0. Interfaces without any may be missing.
+	Caps(index int) (map[int]Caps, error)
+	// SetCaps and SetEtherCaps turn capabilities on and off, all in one
+	// request. Where several bits are one switch, turning one off turns all of
+	// them off, whatever was to be turned on. EINVAL when a bit cannot be
+	// turned on, or not be turned off.
+	SetCaps(index int, on, off Cap) error
+	SetEtherCaps(index int, on, off EtherCap) error
+}
+
+// Tuner changes what net-tools' ifconfig can change and NetBSD's cannot.
+type Tuner interface {
+	SetQueueLen(index, frames int) error // of the queue of frames to be sent
+	Rename(index int, name string) error
 }
 
 // Kernel is everything that ifconfig wants of an operating system.
@@ -181,5 +227,8 @@ type Kernel interface {
 	Addrs
 	LinkAddrs
 	Cloner
+	Stacker
 	Driver
+	Offloads
+	Tuner
 }

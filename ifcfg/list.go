@@ -51,13 +51,14 @@ func (s *Session) selects(f Filter, l *Link) bool {
 	up := l.Flags&FlagUp != 0
 	return (!f.Up || up) && (!f.Down || !up) &&
 		(!f.Broadcast || l.Flags&FlagBroadcast != 0) &&
-		(!f.Carrier || !lacksCarrier(l))
+		(!f.Carrier || !s.lacksCarrier(l))
 }
 
 // lacksCarrier reports an interface whose driver knows that its link is not
-// there. An agr interface has no such knowledge in NetBSD (design D1).
-func lacksCarrier(l *Link) bool {
-	return l.Class == ClassEthernet && !isAgr(l.Name) && !l.LinkUp
+// there. In NetBSD 7 only one with media knows (design D1).
+func (s *Session) lacksCarrier(l *Link) bool {
+	known := s.Style.linkState || l.Class == ClassEthernet && !isAgr(l.Name)
+	return known && !l.LinkUp
 }
 
 // Carrier is the test of -s: false when the interface has no carrier, or does
@@ -67,7 +68,7 @@ func (s *Session) Carrier(name string) (bool, error) {
 	if err != nil {
 		return false, failed("SIOCGIFFLAGS "+name, err)
 	}
-	return !lacksCarrier(&l), nil
+	return !s.lacksCarrier(&l), nil
 }
 
 // Wait returns when no address is being checked for duplicates any more. It

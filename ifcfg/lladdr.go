@@ -23,7 +23,7 @@ func (a *Address) linkLayer(c *change, l *Link, err error) error {
 		return failed("commit_address: getifflags", err)
 	}
 	if len(a.Masks) > 0 {
-		return a.maskOfLink()
+		return errMaskOfLink
 	}
 	request := "SIOCALIFADDR"
 	if a.Action == ActionDelete {
@@ -33,14 +33,6 @@ func (a *Address) linkLayer(c *change, l *Link, err error) error {
 		return failed(request, err)
 	}
 	return nil
-}
-
-// maskOfLink is how a mask ends that a link-layer address cannot have.
-func (a *Address) maskOfLink() error {
-	if a.Masks[len(a.Masks)-1].Mask == nil {
-		return failed("prefixlen_to_mask", ctl.EINVAL)
-	}
-	return errMaskOfLink
 }
 
 func (a *Address) linkLayerChange(c *change, l *Link) error {

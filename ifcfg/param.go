@@ -5,7 +5,8 @@ import "ifagr/agr/ctl"
 // paramFeature brings up and down, mtu and metric.
 func paramFeature() feature {
 	return feature{
-		usage: []string{"[ up ] [ down ] [ metric n ] [ mtu n ]"},
+		module: modParam,
+		usage:  []string{"[ up ] [ down ] [ metric n ] [ mtu n ]"},
 		words: func(v *vocabulary) {
 			v.flag("up", "down", FlagUp, 0)
 			v.arg("mtu", rule{}, v.number(false, func(a args) step {
@@ -77,7 +78,8 @@ func (m *SetMetric) apply(c *change) error {
 // preferenceFeature brings the address preference, which Linux has not.
 func preferenceFeature() feature {
 	return feature{
-		usage: []string{"[ preference n ]"},
+		module: modPreference,
+		usage:  []string{"[ preference n ]"},
 		words: func(v *vocabulary) {
 			r := rule{After: factAddress}
 			v.arg("preference", r, &ints{Min: -32768, Max: 32767, Next: v.items, Emit: func(a args) step {

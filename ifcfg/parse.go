@@ -58,6 +58,7 @@ type sentence struct {
 	iface  string
 	family Family
 	ops    []Op
+	tag    int // of the last vlan
 }
 
 func (s *sentence) add(op Op) { s.ops = append(s.ops, op) }

@@ -60,7 +60,7 @@ func TestParse(t *testing.T) {
 			&ifcfg.SetMTU{MTU: 9000}, &ifcfg.SetFlags{Set: up}, anyInet(ifcfg.Address{First: slash24}),
 		}},
 		{line: "re0 media 100baseTX 10.0.0.1 up", want: ops{
-			&ifcfg.MediaWord{}, &ifcfg.SetFlags{Set: up}, &ifcfg.MediaChange{Subtype: "100baseTX"}, anyInet(ifcfg.Address{First: a1}),
+			&ifcfg.MediaWord{Word: "media", Text: "100baseTX"}, &ifcfg.SetFlags{Set: up}, &ifcfg.MediaChange{Subtype: "100baseTX"}, anyInet(ifcfg.Address{First: a1}),
 		}},
 		{line: "re0 10.0.0.1 10.0.0.2 10.0.0.3", want: ops{
 			&ifcfg.NeedFlags{By: "setifdstormask"}, &ifcfg.NeedFlags{By: "setifbroadaddr", Broadcast: true},
@@ -73,7 +73,7 @@ func TestParse(t *testing.T) {
 		{line: "re0 inet delete", family: ifcfg.Inet, want: ops{
 			&ifcfg.Address{Family: ifcfg.Inet, Action: ifcfg.ActionDelete},
 		}},
-		{line: "re0 10.0.0.1 -alias prefixlen 24 netmask 10.0.0.2", want: ops{anyInet(ifcfg.Address{
+		{line: "re0 10.0.0.1 -alias prefixlen 24 netmask 10.0.0.2", want: ops{&ifcfg.NeedMask{Len: 24}, anyInet(ifcfg.Address{
 			First: a1, Action: ifcfg.ActionDelete, Masks: []ifcfg.MaskWord{{Len: 24}, {Mask: &a2}},
 		})}},
 		{line: "re0 10.0.0.1 preference -5", want: ops{anyInet(ifcfg.Address{First: a1}), &ifcfg.Preference{Value: -5}}},
@@ -143,7 +143,12 @@ func TestParseRefuses(t *testing.T) {
 		"agr0 agrport", "agr0 agrport abcdefghijklmnopq",
 		"abcdefghijklmnopq",
 		"re0" + strings.Repeat(" up", 32),
-		"re0 laggport re1", "re0 vhid 1", "re0 -a",
+		"re0 lagglacp", "re0 lagglacp maxports 0", "re0 pri 5", "re0 laggport re1 pri", "re0 vhid 256", "re0 advskew 255", "re0 state up",
+		"re0 session 1", "re0 cookie 1 2 3", "re0 list", "re0 list up", "re0 frag 255", "re0 rts 0", "re0 chan 65536", "re0 phase 3",
+		"re0 add", "re0 add up", "re0 del re1", "re0 hw", "re0 hw ether", "re0 hw ether 1:2:3", "re0 hw re1", "re0 name", "re0 txqueuelen -1",
+		"re0 pointopoint", "re0 dstaddr up", "re0 inet add ::1", "re0 inet6 add 10.0.0.1", "re0 link add 2:0:0:0:0:1",
+		"re0 -broadcast", "re0 -pointopoint", "re0 dynamic", "re0 outfill 1", "re0 keepalive 1", "re0 mem_start 1", "re0 io_addr 1", "re0 irq 1",
+		"re0 -a",
 	} {
 		t.Run(line, func(t *testing.T) {
 			_, err := ifcfg.Parse(ifcfg.FormCommand, strings.Fields(line), nil)

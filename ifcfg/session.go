@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 
 	"ifagr/agr/ctl"
 )
@@ -49,6 +50,8 @@ const (
 	StageMedia
 	StageAddress
 	StagePreference
+	StageCapabilities
+	StageEtherCaps
 )
 
 // Op is one change that a line asks for.
@@ -90,23 +93,33 @@ func (c complaint) Error() string { return string(c) }
 const (
 	errNotAgr       complaint = "valid only with agr(4) interfaces"
 	errNotBroadcast complaint = "not a broadcast interface"
+	errNotPointToPt complaint = "not a point-to-point interface" // ours
 	errIfFlags      complaint = "unsupported interface flags"
 	errMaskOfLink   complaint = "netmask not supported"
 	errTimedOut     complaint = "timed out"
-	// Of eui64. The first address of the text is left empty and the second one
-	// unformatted, as NetBSD 7 prints them.
-	errFilled  complaint = "interface index is already filled,  | ADDR%S"
-	errNoLocal complaint = "could not determine link local address"
+	errNoLocal      complaint = "could not determine link local address" // of eui64
 )
 
 // Configure applies the operations of the command. What was done before an
 // operation failed stays done, as in NetBSD.
 func (s *Session) Configure(cmd *Command) error {
+	c := &change{Session: s, name: cmd.Iface, family: cmd.Family}
+	addresses := slices.IndexFunc(cmd.Ops, func(op Op) bool { return op.Stage() >= StageAddress })
+	if addresses < 0 {
+		addresses = len(cmd.Ops)
+	}
+	if err := c.apply(cmd.Ops[:addresses]); err != nil {
+		return err
+	}
+	// Only now does NetBSD's ifconfig look whether the kernel has the family.
 	if cmd.Family != FamilyNone && !s.hasFamily(cmd.Family) {
 		return failed("main: getsock", ctl.EAFNOSUPPORT)
 	}
-	c := &change{Session: s, name: cmd.Iface, family: cmd.Family}
-	for _, op := range cmd.Ops {
+	return c.apply(cmd.Ops[addresses:])
+}
+
+func (c *change) apply(ops []Op) error {
+	for _, op := range ops {
 		if err := op.apply(c); err != nil {
 			return worded(err)
 		}

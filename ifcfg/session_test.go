@@ -169,6 +169,19 @@ func TestConfigureErrors(t *testing.T) {
 	}
 }
 
+// NetBSD looks for the family in the kernel when the words have been executed,
+// and before the address.
+func TestFamilyComesAfterWords(t *testing.T) {
+	b := newBench(t)
+	b.k.NoInet6 = true
+	if got := said(b.do(t, "re0 inet6 ::2 mtu 1400 debug")); got != "main: getsock: Address family not supported by protocol family" {
+		t.Errorf("error %q", got)
+	}
+	if diff := cmp.Diff([]string{"SetMTU re0 1400", "SetFlags re0 +0x4 -0x0"}, b.k.Log); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // An attached port refuses what would disturb the aggregate, and lets its flags
 // be changed (agr(4)).
 func TestPortIsBusy(t *testing.T) {

@@ -23,9 +23,11 @@ type printer struct {
 	wanted    Family // the only family to show; FamilyNone = all
 	addrs     map[int][]Addr
 	extra     map[int][]ether.Addr // additional link-layer addresses; nil = not read yet
+	caps      map[int]Caps         // nil = not read yet
 	ports     []ctl.PortInfo
 	linkFlags ctl.LinkFlags
-	noAgrd    bool // it was asked and did not answer
+	noAgrd    bool  // it was asked and did not answer
+	zeroErr   error // why -z could not zero the counters
 }
 
 // Status prints one interface, unless the filter leaves it out. The name is
@@ -47,6 +49,7 @@ func (s *Session) Status(name string, f Family, filter Filter) error {
 			return failed("getifaddrs", err)
 		}
 	}
+	p.zeroErr = s.zero(l)
 	return p.print(s.sections())
 }
 
@@ -60,11 +63,14 @@ func (s *Session) StatusAll(f Family, filter Filter) error {
 	if err != nil {
 		return err
 	}
-	all := printer{s: s, wanted: f}
+	all := printer{s: s, wanted: f, zeroErr: s.zero(links...)}
 	if all.shows(Inet) || all.shows(Inet6) {
 		if all.addrs, err = s.Kernel.Addrs(0); err != nil {
 			return failed("getifaddrs", err)
 		}
+	}
+	if all.caps, err = s.Kernel.Caps(0); err != nil {
+		return failed("SIOCGIFCAP", err)
 	}
 	if all.shows(LinkLayer) {
 		if all.extra, err = s.Kernel.LinkAddrs(0); err != nil {
@@ -144,7 +150,7 @@ func (p *printer) flags() Flags {
 }
 
 func printHeader(p *printer) error {
-	p.printf("%s: flags=%s", p.name, p.s.Style.bits(uint64(p.flags()), iffNames()))
+	p.printf("%s: flags=%s", p.name, p.s.Style.bits(uint64(p.flags()), p.s.Style.flags))
 	if p.link.Metric != 0 {
 		p.printf(" metric %d", p.link.Metric)
 	}
@@ -161,7 +167,7 @@ func (p *printer) family(f Family, line func(*printer, Addr, int) string) error 
 		return nil
 	}
 	nth := 0
-	for _, a := range p.addrs[p.link.Index] {
+	for _, a := range p.inOrder(p.addrs[p.link.Index]) {
 		if familyOf(a.IP) != f {
 			continue
 		}
@@ -174,10 +180,18 @@ func (p *printer) family(f Family, line func(*printer, Addr, int) string) error 
 	return nil
 }
 
+// inOrder puts the addresses of the interface into the order of the style.
+func (p *printer) inOrder(all []Addr) []Addr {
+	if !p.s.Style.localFirst || p.link.Class == ClassLoopback {
+		return all
+	}
+	return localFirst(all)
+}
+
 // detached reports that the interface's addresses reach nobody: it is down, or
-// its link is. An agr interface has no link state in NetBSD.
+// its link is. An agr interface has no link state in NetBSD 7.
 func (p *printer) detached() bool {
-	return p.link.Flags&FlagUp == 0 || hasLinkAddr(&p.link) && !p.link.LinkUp && !isAgr(p.link.Name)
+	return p.link.Flags&FlagUp == 0 || hasLinkAddr(&p.link) && !p.link.LinkUp && (p.s.Style.linkState || !isAgr(p.link.Name))
 }
 
 // host is an address, or the name of its host when those are wanted. The
@@ -197,7 +211,7 @@ func (p *printer) host(a netip.Addr) string {
 // scoped is host for inet6: a link-local address says on which interface.
 func (p *printer) scoped(a netip.Addr) string {
 	if a.IsValid() && a.IsLinkLocalUnicast() {
-		return a.WithZone(p.name).String()
+		return a.String() + "%" + p.name // netip keeps a table of all zones, which would cost more than all the rest
 	}
 	return p.host(a)
 }

@@ -142,7 +142,8 @@ func TestStatusRare(t *testing.T) {
 	i.Flags |= ifcfg.FlagUp
 	i.LinkUp, i.MTU, i.Metric, i.MaxMTU = true, 9000, 3, 9000
 	i.HasMedia = true
-	i.Media = &ifcfg.Media{Type: "Ethernet", Current: "100baseTX", Active: "100baseTX", Valid: false}
+	hundred := ifcfg.Medium{Subtype: "100baseTX"}
+	i.Media = &ifcfg.Media{Type: "Ethernet", Current: hundred, Active: hundred, Valid: false}
 	i.Addrs = []ifcfg.Addr{
 		{
 			IP: ip("2001:db8::1").IP, Mask: ifcfg.MaskOf(64, 128), Preferred: 0, Valid: 100,

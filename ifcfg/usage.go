@@ -2,13 +2,21 @@ package ifcfg
 
 import "strings"
 
+// Usage is the text that answers a line that does not parse, in the default
+// style.
+func Usage() string { return netbsd7().Usage() }
+
 // Usage is the text that answers a line that does not parse: byte for byte
-// that of NetBSD 7's ifconfig(8).
-func Usage() string {
+// that of the release's ifconfig(8). It has no word that the release has not.
+func (s Style) Usage() string {
+	lines := map[module][]string{}
+	for _, f := range features() {
+		lines[f.module] = append(lines[f.module], f.usage...)
+	}
 	var b strings.Builder
 	b.WriteString("usage: ifconfig [-h] [-m] [-v] [-z] [-L] interface\n")
-	for _, f := range features() {
-		for _, line := range f.usage {
+	for _, m := range s.usage {
+		for _, line := range lines[m] {
 			b.WriteString("\t" + line + "\n")
 		}
 	}

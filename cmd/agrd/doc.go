@@ -3,6 +3,7 @@
 //
 //	agrd [options]          serve
 //	agrd monitor [-j] [agr] show transitions as they happen
+//	agrd netstart [if...]   configure interfaces from ifconfig.xxN files
 //	agrd demo               two systems, two links, one aggregate, and a cut
 //
 // See agrd(8).

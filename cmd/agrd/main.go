@@ -13,6 +13,7 @@ import (
 
 const usage = `usage: agrd [-carrier-poll interval] [-group name] [-idle] [-log text|json|syslog] [-v]
        agrd monitor [-j] [interface]
+       agrd netstart [-d directory] [interface ...]
        agrd demo
 `
 
@@ -33,6 +34,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		switch args[0] {
 		case "monitor":
 			cmd, args = monitor, args[1:]
+		case "netstart":
+			cmd, args = runNetstart, args[1:]
 		case "demo":
 			cmd, args = runDemo, args[1:]
 		}

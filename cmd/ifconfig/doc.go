@@ -3,5 +3,5 @@
 //
 //	argv -> getopt (options.go) -> ifcfg.Parse -> Session.Configure or Status
 //	                                                |              |
-//	                              ifcfg/linux: rtnetlink     aggr.go: agrd
+//	                              ifcfg/linux: rtnetlink   ifcfg/agrclient: agrd
 package main

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -13,10 +14,14 @@ import (
 
 	"ifagr/agr/ctl"
 	"ifagr/ifcfg"
+	"ifagr/ifcfg/agrclient"
 	"ifagr/ifcfg/linux"
 )
 
 func main() {
+	// A run is short: with thousands of interfaces it allocates a few times
+	// what it keeps, and with few it never comes to a collection.
+	debug.SetGCPercent(200)
 	os.Exit(run(os.Args[1:], systemEnv(), os.Stdout, os.Stderr))
 }
 
@@ -34,8 +39,8 @@ func systemEnv() env {
 		style:  os.Getenv("IFCONFIG_STYLE"),
 		hints:  os.Getenv("IFCONFIG_HINTS") == "1" || isTerminal(os.Stderr),
 		kernel: func() (ifcfg.Kernel, error) { return linux.Open() },
-		aggr:   newAggr,
-		names:  resolver{},
+		aggr:   func() ifcfg.Aggr { return &agrclient.Client{} },
+		names:  linux.Resolver{},
 	}
 }
 
@@ -63,6 +68,7 @@ func run(args []string, e env, stdout, stderr io.Writer) (status int) {
 // program is one run.
 type program struct {
 	env
+	format ifcfg.Style
 	out    *bufio.Writer
 	stderr io.Writer
 	advice []string
@@ -79,7 +85,7 @@ func (p *program) exit(err error) int {
 		if usage.Note != "" {
 			p.complain(usage.Note)
 		}
-		fmt.Fprint(p.stderr, ifcfg.Usage())
+		fmt.Fprint(p.stderr, p.format.Usage())
 		return 1
 	}
 	if err != nil && err != errSilent {
@@ -106,13 +112,13 @@ func (p *program) explain(err error) {
 }
 
 func (p *program) main(args []string) error {
+	var ok bool
+	if p.format, ok = ifcfg.StyleNamed(p.style); !ok {
+		return fmt.Errorf("IFCONFIG_STYLE: %s: no such style", p.style)
+	}
 	o, operands, err := parseOptions(args, p.complain)
 	if err != nil {
 		return err
-	}
-	style, ok := ifcfg.StyleNamed(p.style)
-	if !ok {
-		return fmt.Errorf("IFCONFIG_STYLE: %s: no such style", p.style)
 	}
 	cmd, err := ifcfg.Parse(o.form, operands, p.names)
 	if err != nil {
@@ -123,7 +129,7 @@ func (p *program) main(args []string) error {
 		return err
 	}
 	s := &ifcfg.Session{
-		Kernel: k, Aggr: p.aggr(), Resolver: p.names, Style: style, Options: o.show, Out: p.out,
+		Kernel: k, Aggr: p.aggr(), Resolver: p.names, Style: p.format, Options: o.show, Out: p.out,
 		Warn: func(err error) { p.complain(err.Error()); p.explain(err) },
 	}
 	if p.hints {

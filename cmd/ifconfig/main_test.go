@@ -116,6 +116,7 @@ func TestOptions(t *testing.T) {
 		want string // of stderr; USAGE stands for the usage text
 	}{
 		{"-w2147483648", "ifconfig: 2147483648: not a number\n"},
+		{"-w2147483647", "ifconfig: 2147483647: not a number\n"},
 		{"-w 0x5", "ifconfig: 0x5: not a number\n"},
 		{"-w1 -w1", ""},
 		{"-l -w 1", "USAGE"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 
@@ -127,10 +128,11 @@ func (o *options) setStatus(c byte) {
 	}
 }
 
-// setSeconds takes -w and -W.
+// setSeconds takes -w and -W, as strtol(3) reads them. INT32_MAX itself is too
+// long for NetBSD.
 func (o *options) setSeconds(c byte, arg string) error {
-	n, err := strconv.ParseUint(arg, 10, 31)
-	if err != nil {
+	n, err := strconv.ParseInt(strings.TrimLeft(arg, " \t\n\v\f\r"), 10, 32)
+	if err != nil || n < 0 || n == math.MaxInt32 {
 		return errors.New(arg + ": not a number")
 	}
 	if c == 'W' {

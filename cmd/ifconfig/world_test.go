@@ -59,13 +59,19 @@ func addr(s string) ifcfg.Addr {
 
 // virt is the transcripts' NIC.
 func virt(unit string) kerneltest.Iface {
+	const full = ifcfg.MediaFullDuplex
 	n, _ := strconv.Atoi(unit)
 	i := kerneltest.NIC("", ether.Addr{0xb2, 0x0a, 0x01, 0x0b, 0x0e, byte(n)})
 	i.Media = &ifcfg.Media{
-		Type: "Ethernet", Current: "autoselect", Active: "1000baseT full-duplex", Valid: true,
-		Supported: []string{
-			"10baseT", "10baseT mediaopt full-duplex", "100baseTX", "100baseTX mediaopt full-duplex",
-			"1000baseT mediaopt full-duplex", "autoselect",
+		Type: "Ethernet", Valid: true,
+		Current: ifcfg.Medium{Subtype: "autoselect"}, Active: ifcfg.Medium{Subtype: "1000baseT", Options: full},
+		Supported: []ifcfg.Medium{
+			{Subtype: "10baseT"},
+			{Subtype: "10baseT", Options: full},
+			{Subtype: "100baseTX"},
+			{Subtype: "100baseTX", Options: full},
+			{Subtype: "1000baseT", Options: full},
+			{Subtype: "autoselect"},
 		},
 	}
 	return i

@@ -4,8 +4,9 @@ package grammar
 type Word[O any] struct {
 	Text  string
 	Rule  Rule
-	Value any     // argument that the word itself stands for; nil = none
-	Emit  Emit[O] // nil when an argument has to follow first
+	If    func(after []string) bool // looks at the words behind; nil = always
+	Value any                       // argument that the word itself stands for; nil = none
+	Emit  Emit[O]                   // nil when an argument has to follow first
 	Next  Node[O]
 	Rest  bool // nothing that follows is looked at
 }
@@ -25,9 +26,9 @@ func NewKeywords[O any](words ...Word[O]) *Keywords[O] {
 	return k
 }
 
-func (k *Keywords[O]) take(word string, seen facts) (*step[O], error) {
-	w, ok := k.words[word]
-	if !ok || !seen.allow(w.Rule) {
+func (k *Keywords[O]) take(words []string, seen facts) (*step[O], error) {
+	w, ok := k.words[words[0]]
+	if !ok || !seen.allow(w.Rule) || w.If != nil && !w.If(words[1:]) {
 		return nil, nil
 	}
 	return &step[O]{value: w.Value, emit: w.Emit, sets: w.Rule.Sets, next: w.Next, rest: w.Rest}, nil
@@ -44,11 +45,11 @@ type Iface[O any] struct {
 	Rest bool
 }
 
-func (n *Iface[O]) take(word string, _ facts) (*step[O], error) {
-	if len(word) > n.Max {
+func (n *Iface[O]) take(words []string, _ facts) (*step[O], error) {
+	if len(words[0]) > n.Max {
 		return nil, nil
 	}
-	return &step[O]{value: word, emit: n.Emit, next: n.Next, rest: n.Rest}, nil
+	return &step[O]{value: words[0], emit: n.Emit, next: n.Next, rest: n.Rest}, nil
 }
 
 func (*Iface[O]) end() bool { return false }
@@ -63,11 +64,11 @@ type Addr[O any] struct {
 	Next  Node[O]
 }
 
-func (n *Addr[O]) take(word string, seen facts) (*step[O], error) {
+func (n *Addr[O]) take(words []string, seen facts) (*step[O], error) {
 	if !seen.allow(n.Rule) {
 		return nil, nil
 	}
-	v, ok, err := n.Parse(word)
+	v, ok, err := n.Parse(words[0])
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -86,9 +87,9 @@ type Branch[O any] struct {
 // Add appends alternatives.
 func (b *Branch[O]) Add(nodes ...Node[O]) { b.nodes = append(b.nodes, nodes...) }
 
-func (b *Branch[O]) take(word string, seen facts) (*step[O], error) {
+func (b *Branch[O]) take(words []string, seen facts) (*step[O], error) {
 	for _, n := range b.nodes {
-		st, err := n.take(word, seen)
+		st, err := n.take(words, seen)
 		if st != nil || err != nil {
 			return st, err
 		}
@@ -108,8 +109,8 @@ func (b *Branch[O]) end() bool {
 // End takes no word: it says that the line may stop here.
 type End[O any] struct{}
 
-func (End[O]) take(string, facts) (*step[O], error) { return nil, nil }
-func (End[O]) end() bool                            { return true }
+func (End[O]) take([]string, facts) (*step[O], error) { return nil, nil }
+func (End[O]) end() bool                              { return true }
 
 // Defer is a node that is made when the parse first gets there, so that a
 // language pays only for the part of it that a line uses.
@@ -125,5 +126,7 @@ func (d *Defer[O]) made() Node[O] {
 	return d.node
 }
 
-func (d *Defer[O]) take(word string, seen facts) (*step[O], error) { return d.made().take(word, seen) }
-func (d *Defer[O]) end() bool                                      { return d.made().end() }
+func (d *Defer[O]) take(words []string, seen facts) (*step[O], error) {
+	return d.made().take(words, seen)
+}
+func (d *Defer[O]) end() bool { return d.made().end() }

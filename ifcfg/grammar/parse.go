@@ -40,11 +40,14 @@ type Emit[O any] func(Args) O
 
 // Node is one state of a language. The implementations are in this package.
 type Node[O any] interface {
-	// take looks at the word. A nil step means that the word is not the
-	// node's; an error ends the parse.
-	take(word string, seen facts) (*step[O], error)
+	// take looks at the first of the words, of which there is at least one;
+	// those behind it may decide whether it is the node's. A nil step means
+	// that it is not; an error ends the parse.
+	take(words []string, seen facts) (*step[O], error)
 	// end is the node's opinion about a line that stops here.
 	end() bool
+	// choices lists what take takes, whatever its rules say.
+	choices() []Choice[O]
 }
 
 // step is what a node did with the word it took.
@@ -80,11 +83,11 @@ func Parse[O any](start Node[O], words []string, limit int) ([]O, error) {
 		node = start
 		seen = facts{}
 	)
-	for i, w := range words {
+	for i := range words {
 		if i >= limit {
 			return nil, &SyntaxError{Index: i}
 		}
-		st, err := node.take(w, seen)
+		st, err := node.take(words[i:], seen)
 		if err != nil {
 			return nil, located(err, i)
 		}

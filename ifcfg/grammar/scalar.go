@@ -18,8 +18,8 @@ type Integer[O any] struct {
 	Next     Node[O]
 }
 
-func (n *Integer[O]) take(word string, seen facts) (*step[O], error) {
-	v, ok := parseInt(word, n.AnyBase)
+func (n *Integer[O]) take(words []string, seen facts) (*step[O], error) {
+	v, ok := parseInt(words[0], n.AnyBase)
 	if !ok || v < n.Min || v > n.Max || !seen.allow(n.Rule) {
 		return nil, nil
 	}
@@ -70,7 +70,8 @@ type String[O any] struct {
 	Next Node[O]
 }
 
-func (n *String[O]) take(word string, _ facts) (*step[O], error) {
+func (n *String[O]) take(words []string, _ facts) (*step[O], error) {
+	word := words[0]
 	if digits, ok := strings.CutPrefix(word, "0x"); ok && n.Hex {
 		b, err := hex.DecodeString(digits)
 		switch {

@@ -16,7 +16,11 @@ func (k *Kernel) Create(name string) error {
 		return err
 	}
 	prefix := strings.TrimRight(name, "0123456789")
-	i := k.Make[prefix](name[len(prefix):])
+	make := k.Make[prefix]
+	if make == nil {
+		return ctl.EINVAL // what Linux says of a kind that it was built without
+	}
+	i := make(name[len(prefix):])
 	i.Name = name
 	k.Add(i)
 	return nil
@@ -42,38 +46,45 @@ func (k *Kernel) Destroy(name string) error {
 	return nil
 }
 
+// remove takes an interface away. The vlan(4) interfaces on it stay.
 func (k *Kernel) remove(name string) {
+	for _, i := range k.ifaces {
+		if i.VLAN.Parent == name {
+			k.detach(i)
+		}
+	}
 	k.ifaces = slices.DeleteFunc(k.ifaces, func(i *Iface) bool { return i.Name == name })
-}
-
-// Media implements ifcfg.Driver.
-func (k *Kernel) Media(index int) (*ifcfg.Media, error) {
-	if i := k.at(index); i != nil {
-		return i.Media, nil
-	}
-	return nil, ctl.ENXIO
-}
-
-// SetMedia implements ifcfg.Driver.
-func (k *Kernel) SetMedia(index int, m ifcfg.MediaChange) error {
-	i, err := k.change("SetMedia", index, "%+v", m)
-	if err != nil {
-		return err
-	}
-	if i.Media == nil {
-		return ctl.ENOTTY
-	}
-	i.Media.Current = m.Subtype
-	return nil
+	k.countVLANs()
 }
 
 // ZeroCounters implements ifcfg.Driver.
-func (k *Kernel) ZeroCounters(index int) error {
-	i, err := k.change("ZeroCounters", index, "")
-	if err != nil {
-		return err
+func (k *Kernel) ZeroCounters(indexes ...int) error {
+	for _, index := range indexes {
+		i, err := k.change("ZeroCounters", index, "")
+		if err != nil {
+			return err
+		}
+		i.Counters = ifcfg.Counters{}
 	}
-	i.Counters = ifcfg.Counters{}
+	return nil
+}
+
+// SetQueueLen implements ifcfg.Tuner.
+func (k *Kernel) SetQueueLen(index, frames int) error {
+	_, err := k.change("SetQueueLen", index, "%d", frames)
+	return err
+}
+
+// Rename implements ifcfg.Tuner.
+func (k *Kernel) Rename(index int, name string) error {
+	i, err := k.change("Rename", index, "%s", name)
+	switch {
+	case err != nil:
+		return err
+	case k.Named(name) != nil:
+		return ctl.EEXIST
+	}
+	i.Name = name
 	return nil
 }
 

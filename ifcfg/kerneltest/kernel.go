@@ -19,7 +19,7 @@ type Kernel struct {
 	// Fail makes the change with that name ("SetMTU") fail.
 	Fail map[string]ifcfg.Errno
 	// AsNetBSD lets it do what NetBSD's kernel does and Linux's does not:
-	// masks with holes, a metric, the flags LINK0 to LINK2 on every interface,
+	// masks with holes, the flags LINK0 to LINK2 on every interface,
 	// and a carrier while the interface is down.
 	AsNetBSD bool
 	// AutoLocal gives an Ethernet interface its inet6 link-local address when
@@ -41,11 +41,15 @@ type Iface struct {
 	Addrs   []ifcfg.Addr
 	Extra   []ether.Addr // additional link-layer addresses
 	Media   *ifcfg.Media
-	Port    bool // of an agr: gets no automatic address
+	Caps    ifcfg.Caps
+	Stuck   ifcfg.Cap // able, and yet nothing turns them on
+	Port    bool      // of an agr: gets no automatic address
 	// NoCarrier is a cable without a far end. Unless the kernel is AsNetBSD,
 	// an interface that is down has no carrier either.
 	NoCarrier bool
 	AltNames  []string // other names that find it
+
+	waiting ifcfg.Cap // turned on, and off until what they need is on
 }
 
 var _ ifcfg.Kernel = (*Kernel)(nil)
@@ -166,7 +170,7 @@ func (k *Kernel) SetMTU(index, mtu int) error {
 	if err != nil {
 		return err
 	}
-	if mtu < 68 || i.MaxMTU != 0 && mtu > i.MaxMTU {
+	if mtu < 68 || i.bare() || i.MaxMTU != 0 && mtu > i.MaxMTU {
 		return ctl.EINVAL
 	}
 	i.MTU = mtu
@@ -178,9 +182,6 @@ func (k *Kernel) SetMetric(index int, metric int32) error {
 	i, err := k.change("SetMetric", index, "%d", metric)
 	if err != nil {
 		return err
-	}
-	if !k.AsNetBSD && metric != 0 {
-		return ctl.EOPNOTSUPP
 	}
 	i.Metric = metric
 	return nil
@@ -217,7 +218,7 @@ func (k *Kernel) AddAddr(index int, a ifcfg.Addr) error {
 	switch {
 	case err != nil:
 		return err
-	case !contiguous && !k.AsNetBSD, a.Valid == 0:
+	case !contiguous && !k.AsNetBSD, a.Valid == 0, i.bare():
 		return ctl.EINVAL
 	case a.Flags&ifcfg.AddrAnycast != 0:
 		return ctl.EOPNOTSUPP
@@ -274,6 +275,8 @@ func (k *Kernel) AddLinkAddr(index int, a ether.Addr, active bool) error {
 	}
 	n := slices.Index(i.Extra, a)
 	switch {
+	case i.bare():
+		return ctl.EINVAL
 	case active && n >= 0:
 		i.Extra = append(slices.Delete(i.Extra, n, n+1), i.Addr)
 		i.Addr = a

@@ -13,15 +13,29 @@ import (
 
 // Addrs implements ifcfg.Addrs.
 func (k *Kernel) Addrs(index int) (map[int][]ifcfg.Addr, error) {
+	if p := k.pendingAt(index); p != nil {
+		return map[int][]ifcfg.Addr{index: p.Addrs}, nil
+	}
 	all, err := k.rt.Addrs(index, unix.AF_UNSPEC)
 	if err != nil {
 		return nil, failed(err)
 	}
+	all = slices.DeleteFunc(all, func(a rtnl.Addr) bool { return !possible(&a) })
 	out := map[int][]ifcfg.Addr{}
 	for _, a := range inOrder(all) {
 		out[a.Index] = append(out[a.Index], addrOf(&a))
 	}
+	if index == 0 {
+		k.addPendingAddrs(out)
+	}
 	return out, nil
+}
+
+// possible reports whether it is an address of inet or inet6. The kernel lists
+// other families' addresses with them.
+func possible(a *rtnl.Addr) bool {
+	known := a.Family == unix.AF_INET && a.IP.Is4() || a.Family == unix.AF_INET6 && a.IP.Is6()
+	return known && a.PrefixLen >= 0 && a.PrefixLen <= a.IP.BitLen()
 }
 
 // inOrder puts addresses into the order in which they were added, inet before
@@ -68,6 +82,9 @@ func flags6(a *rtnl.Addr) ifcfg.AddrFlags {
 	if a.Proto == rtnl.ProtoKernelRA {
 		f |= ifcfg.AddrAutoconf
 	}
+	if a.Flags&unix.IFA_F_NODAD != 0 || a.IP.IsLoopback() {
+		f |= ifcfg.AddrNoDAD // the kernel knows without a flag that ::1 is its own
+	}
 	return f
 }
 
@@ -75,6 +92,9 @@ func flags6(a *rtnl.Addr) ifcfg.AddrFlags {
 // nor the broadcast address nor the far end of an address that is there, so
 // that one is replaced; it comes back when its successor is refused.
 func (k *Kernel) AddAddr(index int, a ifcfg.Addr) error {
+	if p := k.pendingAt(index); p != nil {
+		return k.addPendingAddr(p, a)
+	}
 	want, err := kernelAddr(index, a)
 	if err != nil {
 		return err
@@ -142,6 +162,7 @@ func (k *Kernel) same(index int, ip netip.Addr) ([]rtnl.Addr, error) {
 	if err != nil {
 		return nil, failed(err)
 	}
+	awaitNextStamp(all)
 	return slices.DeleteFunc(all, func(a rtnl.Addr) bool { return a.IP != ip }), nil
 }
 
@@ -155,6 +176,9 @@ func (k *Kernel) remove(a rtnl.Addr) error {
 
 // DelAddr implements ifcfg.Addrs.
 func (k *Kernel) DelAddr(index int, ip netip.Addr) error {
+	if p := k.pendingAt(index); p != nil {
+		return k.delPendingAddr(p, ip)
+	}
 	old, err := k.same(index, ip)
 	if err != nil {
 		return err
@@ -189,7 +213,7 @@ func (k *Kernel) keepingAddrs(index int, down func() error) error {
 	}
 	for _, a := range inOrder(before) {
 		kept := slices.ContainsFunc(after, func(b rtnl.Addr) bool { return a.IP == b.IP })
-		if kept || a.Flags&unix.IFA_F_TEMPORARY != 0 || a.Proto != 0 && a.Proto <= protoKernelLL {
+		if kept || byKernel(&a) {
 			continue
 		}
 		a.Flags = 0

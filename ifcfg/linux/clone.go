@@ -6,27 +6,36 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"ifagr/ifcfg"
+	"ifagr/ifcfg/softstate"
 	"ifagr/netutil/rtnl"
 )
 
 // cloner is how the interfaces of one name are made.
 type cloner struct {
-	kind string // Linux's
-	tun  uint16 // IFF_TUN or IFF_TAP, for kind "tun"
+	kind   string // Linux's
+	kind6  string // of a tunnel through inet6, whose kind is that through inet
+	tun    uint16 // IFF_TUN or IFF_TAP, for kind "tun"
+	mtu    int    // that it begins with; 0 = what the kernel chooses
+	pseudo bool   // begins without a device
 }
+
+// loMTU is the MTU of NetBSD's loopback interfaces (lo(4)).
+const loMTU = 33624
 
 // cloners lists them by NetBSD's names.
 func cloners() map[string]cloner {
 	return map[string]cloner{
 		"bridge": {kind: "bridge"},
-		"lo":     {kind: "dummy"},
+		"gif":    {kind: "sit", kind6: "ip6tnl", mtu: gifMTU, pseudo: true},
+		"gre":    {kind: "gre", kind6: "ip6gre", mtu: greMTU, pseudo: true},
+		"lo":     {kind: "dummy", mtu: loMTU},
 		"tap":    {kind: "tun", tun: unix.IFF_TAP},
 		"tun":    {kind: "tun", tun: unix.IFF_TUN},
 		"vether": {kind: "dummy"},
+		"vlan":   {kind: "vlan", pseudo: true},
 		"wg":     {kind: "wireguard"},
 	}
 }
@@ -43,28 +52,31 @@ func clonerOf(name string) (cloner, bool) {
 // a name that means nothing.
 func (k *Kernel) Create(name string) error {
 	c, ok := clonerOf(name)
-	if !ok {
+	switch {
+	case !ok:
 		return ifcfg.ErrnoNamed("EINVAL")
-	}
-	if c.kind == "tun" {
+	case c.pseudo:
+		return k.createPseudo(name, c.mtu)
+	case c.kind == "tun":
 		return createTun(name, c.tun)
 	}
-	ae := netlink.NewAttributeEncoder()
-	ae.String(unix.IFLA_IFNAME, name)
-	ae.Nested(unix.IFLA_LINKINFO, func(ae *netlink.AttributeEncoder) error {
-		ae.String(unix.IFLA_INFO_KIND, c.kind)
-		return nil
-	})
-	_, err := k.execute(unix.RTM_NEWLINK, netlink.Create|netlink.Excl|netlink.Acknowledge, make([]byte, unix.SizeofIfInfomsg), ae)
+	err := k.rt.AddLink(c.device(name))
 	if is(err, unix.EOPNOTSUPP) {
 		return ifcfg.ErrnoNamed("EINVAL")
 	}
-	return err
+	return failed(err)
 }
+
+// device is the interface that the kernel makes.
+func (c cloner) device(name string) rtnl.NewLink {
+	return rtnl.NewLink{Name: name, Kind: c.kind, MTU: c.mtu}
+}
+
+const tunDevice = "/dev/net/tun"
 
 // createTun makes a TUN or TAP device that outlives this process.
 func createTun(name string, mode uint16) error {
-	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	f, err := os.OpenFile(tunDevice, os.O_RDWR, 0)
 	if is(err, unix.EACCES) {
 		return ifcfg.ErrnoNamed("EPERM") // the file's mode says what the kernel would
 	}
@@ -94,19 +106,38 @@ func (k *Kernel) Destroy(name string) error {
 	if err != nil {
 		return err
 	}
-	if link.Class == ifcfg.ClassLoopback {
+	if p := k.pendingAt(link.Index); p != nil {
+		return k.update(func(st *softstate.State) { st.Drop(name) })
+	}
+	l := k.links[link.Index]
+	if l.Type == unix.ARPHRD_LOOPBACK {
 		return ifcfg.ErrnoNamed("EPERM")
 	}
 	c, ok := clonerOf(name)
-	l := k.links[link.Index]
 	if !ok || !made(&l, c) {
 		return ifcfg.ErrnoNamed("EINVAL")
 	}
-	return failed(k.rt.DelLink(l.Index))
+	if err := k.rt.DelLink(l.Index); err != nil {
+		return failed(err)
+	}
+	delete(k.links, l.Index)
+	k.forget(name, l.Index)
+	return nil
+}
+
+// forget drops what is remembered of an interface that was destroyed.
+func (k *Kernel) forget(name string, index int) {
+	if st := k.remembered(); st.Pseudo(name) == nil && k.soft.known[index] == nil {
+		return
+	}
+	_ = k.update(func(st *softstate.State) { // what is left is not believed
+		st.Drop(name)
+		st.Forget(index)
+	})
 }
 
 func made(l *rtnl.Link, c cloner) bool {
-	if l.Kind != c.kind {
+	if l.Kind != c.kind && (c.kind6 == "" || l.Kind != c.kind6) {
 		return false
 	}
 	return l.Tun == nil || l.Tun.TAP == (c.tun == unix.IFF_TAP)

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ifagr/ifcfg"
+	"ifagr/ifcfg/softstate"
 	"ifagr/netutil/eth"
 	"ifagr/netutil/rtnl"
 )
@@ -16,19 +17,23 @@ import (
 type Kernel struct {
 	rt    *rtnl.Conn
 	raw   *netlink.Conn     // for what rtnl has no words for; nil until it is needed
-	eth   *eth.Conn         // nil until it is needed
+	tool  *eth.Tool         // nil until it is needed
 	links map[int]rtnl.Link // by index, as last seen
+	soft  soft
 }
 
 var _ ifcfg.Kernel = (*Kernel)(nil)
 
 // Open connects to the kernel in the network namespace of the calling thread.
-func Open() (*Kernel, error) {
+func Open() (*Kernel, error) { return OpenWith(softstate.Directories()...) }
+
+// OpenWith is Open with other directories for the soft state.
+func OpenWith(dirs ...string) (*Kernel, error) {
 	rt, err := rtnl.Open()
 	if err != nil {
 		return nil, failed(err)
 	}
-	return &Kernel{rt: rt, links: map[int]rtnl.Link{}}, nil
+	return &Kernel{rt: rt, links: map[int]rtnl.Link{}, soft: soft{dirs: dirs}}, nil
 }
 
 // Close ends the connections.
@@ -37,8 +42,8 @@ func (k *Kernel) Close() error {
 	if k.raw != nil {
 		errs = append(errs, k.raw.Close())
 	}
-	if k.eth != nil {
-		errs = append(errs, k.eth.Close())
+	if k.tool != nil {
+		errs = append(errs, k.tool.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -50,11 +55,18 @@ func (k *Kernel) Link(name string) (ifcfg.Link, error) {
 	if errors.Is(err, rtnl.ErrNotFound) && name == "lo0" {
 		l, err = k.rt.LinkByName("lo")
 	}
+	if errors.Is(err, rtnl.ErrNotFound) {
+		if p := k.pending(name); p != nil {
+			return pendingLink(p), nil
+		}
+	}
 	if err != nil {
 		return ifcfg.Link{}, failed(err)
 	}
 	k.links[l.Index] = l
-	return linkOf(&l), nil
+	out := k.describe(&l)
+	out.HasVLAN = vlanParents()[l.Name]
+	return out, nil
 }
 
 // Links implements ifcfg.Links.
@@ -63,12 +75,16 @@ func (k *Kernel) Links() ([]ifcfg.Link, error) {
 	if err != nil {
 		return nil, failed(err)
 	}
-	out := make([]ifcfg.Link, len(all))
 	for i := range all {
 		k.links[all[i].Index] = all[i]
-		out[i] = linkOf(&all[i])
 	}
-	return out, nil
+	parents := vlanParents()
+	out := make([]ifcfg.Link, len(all))
+	for i := range all {
+		out[i] = k.describe(&all[i])
+		out[i].HasVLAN = parents[all[i].Name]
+	}
+	return k.withPending(out), nil
 }
 
 // at gives an interface as it was last seen, or looks.
@@ -90,22 +106,27 @@ func linkOf(l *rtnl.Link) ifcfg.Link {
 		Index: l.Index, Name: l.Name, Class: classOf(l), MTU: l.MTU, MaxMTU: l.MaxMTU,
 		Addr:     l.Addr,
 		LinkUp:   l.Up() && l.Carrier && (l.OperState == rtnl.OperUp || l.OperState == rtnl.OperUnknown),
-		HasMedia: l.Kind == "" && l.Type == unix.ARPHRD_ETHER,
+		HasMedia: hardware(l), Description: l.Alias,
 		Inner:    l.Kind == "veth" && innerName(l.Name),
-		Counters: ifcfg.Counters{
-			InPackets: l.Stats.RxPackets, InBytes: l.Stats.RxBytes, InMulticasts: l.Stats.Multicast,
-			InErrors: l.Stats.RxErrors, InDrops: l.Stats.RxDropped, InUnknown: l.Stats.RxNoHandler,
-			OutPackets: l.Stats.TxPackets, OutBytes: l.Stats.TxBytes, OutErrors: l.Stats.TxErrors,
-			Collisions: l.Stats.Collisions,
-		},
+		Counters: countersOf(l),
+		Tunnel:   tunnelOf(l),
 	}
 	out.Flags = flagsOf(l, out.Class)
 	return out
 }
 
+func countersOf(l *rtnl.Link) ifcfg.Counters {
+	return ifcfg.Counters{
+		InPackets: l.Stats.RxPackets, InBytes: l.Stats.RxBytes, InMulticasts: l.Stats.Multicast,
+		InErrors: l.Stats.RxErrors, InDrops: l.Stats.RxDropped, InUnknown: l.Stats.RxNoHandler,
+		OutPackets: l.Stats.TxPackets, OutBytes: l.Stats.TxBytes, OutErrors: l.Stats.TxErrors,
+		Collisions: l.Stats.Collisions,
+	}
+}
+
 func classOf(l *rtnl.Link) ifcfg.Class {
 	switch {
-	case l.Type == unix.ARPHRD_LOOPBACK:
+	case l.Type == unix.ARPHRD_LOOPBACK || furtherLoopback(l):
 		return ifcfg.ClassLoopback
 	case l.Type != unix.ARPHRD_ETHER:
 		return ifcfg.ClassOther
@@ -128,13 +149,29 @@ func flagsOf(l *rtnl.Link, c ifcfg.Class) ifcfg.Flags {
 	if l.Flags&unix.IFF_MULTICAST != 0 {
 		f |= ifcfg.FlagMulticast
 	}
-	if l.Up() || c == ifcfg.ClassLoopback {
+	if l.Up() {
 		f |= ifcfg.FlagRunning
 	}
-	if c == ifcfg.ClassEthernet || c == ifcfg.ClassVLAN {
+	switch {
+	case furtherLoopback(l):
+		f = f&^(ifcfg.FlagBroadcast|ifcfg.FlagNoARP) | ifcfg.FlagLoopback | ifcfg.FlagRunning | ifcfg.FlagMulticast
+	case c == ifcfg.ClassLoopback:
+		f |= ifcfg.FlagRunning
+	case c == ifcfg.ClassVLAN: // it runs while it is attached
+		f |= ifcfg.FlagSimplex | ifcfg.FlagRunning
+	case c == ifcfg.ClassEthernet:
 		f |= ifcfg.FlagSimplex
+	case l.Tunnel != nil:
+		f = f&^ifcfg.FlagNoARP | ifcfg.FlagPointToPt | ifcfg.FlagMulticast | ifcfg.FlagRunning
 	}
 	return f
+}
+
+// furtherLoopback reports lo1 and the like, which Linux only has as interfaces
+// that lead nowhere.
+func furtherLoopback(l *rtnl.Link) bool {
+	unit, ok := strings.CutPrefix(l.Name, "lo")
+	return ok && l.Kind == "dummy" && unit != "" && strings.Trim(unit, "0123456789") == ""
 }
 
 // innerName reports agrNp, the end of agrN's pair that carries its frames.
@@ -152,24 +189,29 @@ func (k *Kernel) SetFlags(index int, set, clear ifcfg.Flags) error {
 		return ifcfg.ErrnoNamed("EOPNOTSUPP")
 	}
 	clear &^= linkFlags
+	if p := k.pendingAt(index); p != nil {
+		return k.setPendingFlags(p, set, clear)
+	}
 	if clear&ifcfg.FlagUp == 0 {
-		return failed(k.rt.SetFlags(index, uint32(set), uint32(set|clear)))
+		return failed(k.rt.SetFlags(index, kernelFlags(set), kernelFlags(set|clear)))
 	}
 	return k.keepingAddrs(index, func() error {
-		return k.rt.SetFlags(index, uint32(set), uint32(set|clear))
+		return k.rt.SetFlags(index, kernelFlags(set), kernelFlags(set|clear))
 	})
 }
 
-// SetMTU implements ifcfg.Links.
-func (k *Kernel) SetMTU(index, mtu int) error { return failed(k.rt.SetMTU(index, mtu)) }
-
-// SetMetric implements ifcfg.Links: Linux has metrics on routes only.
-func (k *Kernel) SetMetric(_ int, metric int32) error {
-	if metric != 0 {
-		return ifcfg.ErrnoNamed("EOPNOTSUPP")
+// SetDescription implements ifcfg.Links.
+func (k *Kernel) SetDescription(index int, text string) error {
+	if p := k.pendingAt(index); p != nil {
+		return k.changePending(p, func(p *softstate.Pseudo) { p.Description = text })
 	}
-	return nil
+	return failed(k.rt.SetAlias(index, text))
 }
 
-// ZeroCounters implements ifcfg.Driver: Linux cannot.
-func (k *Kernel) ZeroCounters(int) error { return ifcfg.ErrnoNamed("EOPNOTSUPP") }
+// SetMTU implements ifcfg.Links.
+func (k *Kernel) SetMTU(index, mtu int) error {
+	if p := k.pendingAt(index); p != nil {
+		return k.setPendingMTU(p, mtu)
+	}
+	return failed(k.rt.SetMTU(index, mtu))
+}

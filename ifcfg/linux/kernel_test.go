@@ -2,6 +2,7 @@ package linux
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,12 +54,31 @@ func TestLinkOf(t *testing.T) {
 		{
 			"vlan",
 			rtnl.Link{Type: unix.ARPHRD_ETHER, Kind: "vlan", MTU: 1500},
-			ifcfg.Link{Class: ifcfg.ClassVLAN, Flags: ifcfg.FlagSimplex, MTU: 1500},
+			ifcfg.Link{Class: ifcfg.ClassVLAN, Flags: ifcfg.FlagRunning | ifcfg.FlagSimplex, MTU: 1500},
 		},
 		{
 			"tun",
 			rtnl.Link{Type: unix.ARPHRD_NONE, Kind: "tun", Flags: unix.IFF_POINTOPOINT | unix.IFF_NOARP},
 			ifcfg.Link{Class: ifcfg.ClassOther, Flags: ifcfg.FlagPointToPt | ifcfg.FlagNoARP},
+		},
+		{
+			"a second loopback",
+			rtnl.Link{Name: "lo1", Type: unix.ARPHRD_ETHER, Kind: "dummy", Addr: mac, Flags: unix.IFF_BROADCAST | unix.IFF_NOARP},
+			ifcfg.Link{
+				Name: "lo1", Class: ifcfg.ClassLoopback, Addr: mac,
+				Flags: ifcfg.FlagLoopback | ifcfg.FlagRunning | ifcfg.FlagMulticast,
+			},
+		},
+		{
+			"tunnel",
+			rtnl.Link{
+				Name: "gif0", Type: unix.ARPHRD_SIT, Kind: "sit", Flags: unix.IFF_NOARP,
+				Tunnel: &rtnl.Tunnel{Local: addr("192.0.2.1"), Remote: addr("192.0.2.2")},
+			},
+			ifcfg.Link{
+				Name: "gif0", Flags: ifcfg.FlagPointToPt | ifcfg.FlagRunning | ifcfg.FlagMulticast,
+				Tunnel: between("192.0.2.1", "192.0.2.2"),
+			},
 		},
 		{
 			"inner end",
@@ -68,7 +88,7 @@ func TestLinkOf(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, linkOf(&tt.in)); diff != "" {
+			if diff := cmp.Diff(tt.want, linkOf(&tt.in), cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -161,7 +181,9 @@ func TestFlags6(t *testing.T) {
 		in   rtnl.Addr
 		want ifcfg.AddrFlags
 	}{
-		{"plain", rtnl.Addr{Flags: unix.IFA_F_PERMANENT | unix.IFA_F_NODAD}, 0},
+		{"plain", rtnl.Addr{Flags: unix.IFA_F_PERMANENT}, 0},
+		{"never checked", rtnl.Addr{Flags: unix.IFA_F_PERMANENT | unix.IFA_F_NODAD}, ifcfg.AddrNoDAD},
+		{"loopback", rtnl.Addr{Flags: unix.IFA_F_PERMANENT, IP: netip.IPv6Loopback()}, ifcfg.AddrNoDAD},
 		{"in its check", rtnl.Addr{Flags: unix.IFA_F_TENTATIVE}, ifcfg.AddrTentative},
 		{"failed it", rtnl.Addr{Flags: unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED}, ifcfg.AddrDuplicated},
 		{

@@ -1,7 +1,6 @@
 package linux
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"github.com/mdlayher/netlink"
@@ -9,54 +8,48 @@ import (
 
 	"ifagr/ifcfg"
 	"ifagr/netutil/ether"
+	"ifagr/netutil/rtnl"
 )
 
 // LinkAddrs implements ifcfg.LinkAddrs: the unicast addresses that the
 // interface's own filter lets pass besides its own.
 func (k *Kernel) LinkAddrs(index int) (map[int][]ether.Addr, error) {
-	ae := netlink.NewAttributeEncoder()
-	if index != 0 {
-		ae.Uint32(unix.NDA_IFINDEX, uint32(index))
+	if k.pendingAt(index) != nil {
+		return nil, nil
 	}
-	msgs, err := k.execute(unix.RTM_GETNEIGH, netlink.Dump, ndmsg(0, 0, 0), ae)
+	if index != 0 {
+		if l, err := k.at(index); err == nil && filtersNothing(&l) {
+			return nil, nil
+		}
+	}
+	all, err := k.rt.FilterAddrs(index)
 	if err != nil {
-		return nil, err
+		return nil, failed(err)
 	}
 	out := map[int][]ether.Addr{}
-	for _, m := range msgs {
-		i, a, ok := ownEntry(m.Data)
-		if !ok || index != 0 && i != index {
+	for _, f := range all {
+		if l, err := k.at(f.Index); err != nil || f.Addr == l.Addr || slices.Contains(out[f.Index], f.Addr) {
 			continue
 		}
-		if l, err := k.at(i); err != nil || a == l.Addr || slices.Contains(out[i], a) {
-			continue
-		}
-		out[i] = append(out[i], a)
+		out[f.Index] = append(out[f.Index], f.Addr)
 	}
 	return out, nil
 }
 
-// ownEntry reads an entry of an interface's own filter; entries of bridges,
-// learnt ones and groups are not of interest.
-func ownEntry(b []byte) (index int, a ether.Addr, ok bool) {
-	if len(b) < sizeofNdMsg {
-		return 0, a, false
-	}
-	state, flags := binary.NativeEndian.Uint16(b[8:]), b[10]
-	ad, err := netlink.NewAttributeDecoder(b[sizeofNdMsg:])
-	if err != nil || state&unix.NUD_PERMANENT == 0 || flags&unix.NTF_SELF == 0 {
-		return 0, a, false
-	}
-	for ad.Next() {
-		if ad.Type() == unix.NDA_LLADDR {
-			a, ok = ether.FromSlice(ad.Bytes())
-		}
-	}
-	return int(binary.NativeEndian.Uint32(b[4:])), a, ok && !a.IsGroup()
+// filtersNothing reports an interface that can have no address besides its
+// own. What has no filter receives everything when it has such an address, and
+// counts that as promiscuous while it is up; of these kinds it is known that
+// they have none. To ask for the addresses themselves makes the kernel look at
+// all interfaces.
+func filtersNothing(l *rtnl.Link) bool {
+	return (l.Kind == "veth" || l.Kind == "tun") && l.Up() && l.Promiscuity == 0
 }
 
 // AddLinkAddr implements ifcfg.LinkAddrs.
 func (k *Kernel) AddLinkAddr(index int, a ether.Addr, active bool) error {
+	if k.pendingAt(index) != nil {
+		return ifcfg.ErrnoNamed("EINVAL")
+	}
 	delete(k.links, index)
 	l, err := k.at(index)
 	if err != nil || a == l.Addr {
@@ -69,6 +62,7 @@ func (k *Kernel) AddLinkAddr(index int, a ether.Addr, active bool) error {
 		return err
 	}
 	delete(k.links, index)
+	k.rekey(&l)
 	_ = k.delEntry(index, a) // it need not have been there
 	// The former address stays as long as the driver can filter more than one.
 	if err := k.addEntry(index, l.Addr); err != nil && !is(err, unix.EOPNOTSUPP) {
@@ -113,12 +107,16 @@ func (k *Kernel) delEntry(index int, a ether.Addr) error {
 func (k *Kernel) entry(typ uint16, flags netlink.HeaderFlags, index int, a ether.Addr) error {
 	ae := netlink.NewAttributeEncoder()
 	ae.Bytes(unix.NDA_LLADDR, a[:])
+	delete(k.links, index) // its promiscuity follows
 	_, err := k.execute(typ, flags|netlink.Acknowledge, ndmsg(index, unix.NUD_PERMANENT, unix.NTF_SELF), ae)
 	return err
 }
 
 // DelLinkAddr implements ifcfg.LinkAddrs.
 func (k *Kernel) DelLinkAddr(index int, a ether.Addr) error {
+	if k.pendingAt(index) != nil {
+		return ifcfg.ErrnoNamed("EADDRNOTAVAIL")
+	}
 	delete(k.links, index)
 	l, err := k.at(index)
 	if err != nil {

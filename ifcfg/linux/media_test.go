@@ -10,13 +10,7 @@ import (
 	"ifagr/netutil/eth"
 )
 
-func bits(all ...int) eth.Modes {
-	m := make(eth.Modes, 4)
-	for _, b := range all {
-		m[b/32] |= 1 << (b % 32)
-	}
-	return m
-}
+const full = ifcfg.MediaFullDuplex
 
 func TestMediaOf(t *testing.T) {
 	const (
@@ -26,34 +20,33 @@ func TestMediaOf(t *testing.T) {
 		f100    = unix.ETHTOOL_LINK_MODE_100baseT_Full_BIT
 		f1000   = unix.ETHTOOL_LINK_MODE_1000baseT_Full_BIT
 	)
-	copper := bits(autoneg, tp, h10, f100, f1000)
-	lines := []string{"10baseT", "100baseTX mediaopt full-duplex", "1000baseT mediaopt full-duplex", "autoselect"}
+	copper := eth.ModesOf(autoneg, tp, h10, f100, f1000)
+	lines := []ifcfg.Medium{{Subtype: "10baseT"}, {Subtype: "100baseTX", Options: full}, {Subtype: "1000baseT", Options: full}, {Subtype: "autoselect"}}
 	testMedia(t, []mediaTest{
-		{"veth", eth.Settings{Speed: 10000, Duplex: eth.FullDuplex, Supported: bits()}, true, nil},
 		{
 			"copper",
 			eth.Settings{Speed: 1000, Duplex: eth.FullDuplex, Port: eth.PortTP, Autoneg: true, Supported: copper},
 			true,
-			&ifcfg.Media{Type: "Ethernet", Current: "autoselect", Active: "1000baseT full-duplex", Valid: true, Supported: lines},
+			&ifcfg.Media{Type: "Ethernet", Current: ifcfg.Medium{Subtype: "autoselect"}, Active: ifcfg.Medium{Subtype: "1000baseT", Options: full}, Valid: true, Supported: lines},
 		},
 		{
 			"copper without cable",
 			eth.Settings{Autoneg: true, Supported: copper},
 			false,
-			&ifcfg.Media{Type: "Ethernet", Current: "autoselect", Active: "none", Valid: true, Supported: lines},
+			&ifcfg.Media{Type: "Ethernet", Current: ifcfg.Medium{Subtype: "autoselect"}, Active: ifcfg.Medium{Subtype: "none"}, Valid: true, Supported: lines},
 		},
 		{
 			"fixed",
 			eth.Settings{Speed: 10, Duplex: eth.HalfDuplex, Supported: copper},
 			true,
-			&ifcfg.Media{Type: "Ethernet", Current: "10baseT", Active: "10baseT", Valid: true, Supported: lines},
+			&ifcfg.Media{Type: "Ethernet", Current: ifcfg.Medium{Subtype: "10baseT"}, Active: ifcfg.Medium{Subtype: "10baseT"}, Valid: true, Supported: lines},
 		},
 		{
 			"a speed without a name",
-			eth.Settings{Speed: 56000, Duplex: eth.FullDuplex, Supported: bits(f1000)},
+			eth.Settings{Speed: 56000, Duplex: eth.FullDuplex, Supported: eth.ModesOf(f1000)},
 			true,
 			&ifcfg.Media{
-				Type: "Ethernet", Current: "Other", Active: "Other", Valid: true, Supported: []string{"1000baseT mediaopt full-duplex"},
+				Type: "Ethernet", Current: ifcfg.Medium{Subtype: "Other"}, Active: ifcfg.Medium{Subtype: "Other"}, Valid: true, Supported: []ifcfg.Medium{{Subtype: "1000baseT", Options: full}},
 			},
 		},
 	})
@@ -69,23 +62,23 @@ func TestMediaOfFibre(t *testing.T) {
 	testMedia(t, []mediaTest{
 		{
 			"the connector decides",
-			eth.Settings{Speed: 10000, Duplex: eth.FullDuplex, Port: eth.PortDirectAttach, Supported: bits(sr, cr)},
+			eth.Settings{Speed: 10000, Duplex: eth.FullDuplex, Port: eth.PortDirectAttach, Supported: eth.ModesOf(sr, cr)},
 			true,
 			&ifcfg.Media{
-				Type: "Ethernet", Current: "10Gbase-Twinax full-duplex", Active: "10Gbase-Twinax full-duplex", Valid: true,
-				Supported: []string{"10GbaseSR mediaopt full-duplex", "10Gbase-Twinax mediaopt full-duplex"},
+				Type: "Ethernet", Current: ifcfg.Medium{Subtype: "10Gbase-Twinax", Options: full}, Active: ifcfg.Medium{Subtype: "10Gbase-Twinax", Options: full}, Valid: true,
+				Supported: []ifcfg.Medium{{Subtype: "10GbaseSR", Options: full}, {Subtype: "10Gbase-Twinax", Options: full}},
 			},
 		},
 		{
 			"both ends decide",
 			eth.Settings{
 				Speed: 10000, Duplex: eth.FullDuplex, Port: eth.PortFibre, Autoneg: true,
-				Supported: bits(sr, lr), Advertised: bits(lr), Partner: bits(lr),
+				Supported: eth.ModesOf(sr, lr), Advertised: eth.ModesOf(lr), Partner: eth.ModesOf(lr),
 			},
 			true,
 			&ifcfg.Media{
-				Type: "Ethernet", Current: "autoselect", Active: "10GbaseLR full-duplex", Valid: true,
-				Supported: []string{"10GbaseSR mediaopt full-duplex", "10GbaseLR mediaopt full-duplex"},
+				Type: "Ethernet", Current: ifcfg.Medium{Subtype: "autoselect"}, Active: ifcfg.Medium{Subtype: "10GbaseLR", Options: full}, Valid: true,
+				Supported: []ifcfg.Medium{{Subtype: "10GbaseSR", Options: full}, {Subtype: "10GbaseLR", Options: full}},
 			},
 		},
 	})
@@ -102,7 +95,7 @@ func testMedia(t *testing.T, tests []mediaTest) {
 	t.Helper()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, mediaOf(&tt.in, tt.carrier)); diff != "" {
+			if diff := cmp.Diff(tt.want, mediaOf(&tt.in, eth.Pause{}, tt.carrier)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

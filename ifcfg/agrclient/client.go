@@ -1,4 +1,4 @@
-package main
+package agrclient
 
 import (
 	"context"
@@ -14,18 +14,17 @@ import (
 // dialTimeout bounds the connection to a daemon that does not accept.
 const dialTimeout = 5 * time.Second
 
-// aggr is agrd as ifcfg sees it, over the control socket. The zero value
-// connects when it is first needed.
-type aggr struct {
+// Client is agrd as ifcfg sees it, over the control socket. The zero value is
+// ready: it connects when it is first needed, to the daemon of the network
+// namespace of the calling thread. It is for one goroutine.
+type Client struct {
 	client *ctl.Client
 }
 
-var _ ifcfg.Aggr = (*aggr)(nil)
-
-func newAggr() ifcfg.Aggr { return &aggr{} }
+var _ ifcfg.Aggr = (*Client)(nil)
 
 // connect connects to the daemon, once.
-func (a *aggr) connect() (*ctl.Client, error) {
+func (a *Client) connect() (*ctl.Client, error) {
 	if a.client != nil {
 		return a.client, nil
 	}
@@ -41,7 +40,7 @@ func (a *aggr) connect() (*ctl.Client, error) {
 
 // call makes one request. A daemon that is not there, or goes away meanwhile, is
 // ENXIO.
-func (a *aggr) call(f func(*ctl.Client) error) error {
+func (a *Client) call(f func(*ctl.Client) error) error {
 	c, err := a.connect()
 	if err == nil {
 		err = f(c)
@@ -53,7 +52,10 @@ func (a *aggr) call(f func(*ctl.Client) error) error {
 	return err
 }
 
-func (a *aggr) drop() {
+// Close ends the connection, if there is one. The next request makes another.
+func (a *Client) Close() { a.drop() }
+
+func (a *Client) drop() {
 	if a.client != nil {
 		a.client.Close()
 		a.client = nil
@@ -65,7 +67,7 @@ func (a *aggr) drop() {
 const createTries = 3
 
 // Create makes an agr interface, and starts the daemon when there is none.
-func (a *aggr) Create(name string) error {
+func (a *Client) Create(name string) error {
 	var err error
 	for range createTries {
 		if _, dialErr := a.connect(); dialErr != nil {
@@ -83,12 +85,12 @@ func (a *aggr) Create(name string) error {
 }
 
 // Destroy removes an agr interface.
-func (a *aggr) Destroy(name string) error {
+func (a *Client) Destroy(name string) error {
 	return a.call(func(c *ctl.Client) error { return c.Destroy(name) })
 }
 
 // SetPort adds or removes a port.
-func (a *aggr) SetPort(name, port string, add bool) error {
+func (a *Client) SetPort(name, port string, add bool) error {
 	cmd := ctl.RemovePort
 	if add {
 		cmd = ctl.AddPort
@@ -97,12 +99,12 @@ func (a *aggr) SetPort(name, port string, add bool) error {
 }
 
 // SetFlags sets and clears some of link0 to link2.
-func (a *aggr) SetFlags(name string, set, clear ctl.LinkFlags) error {
+func (a *Client) SetFlags(name string, set, clear ctl.LinkFlags) error {
 	return a.call(func(c *ctl.Client) error { return c.SetFlags(name, set, clear) })
 }
 
 // SetMTU sets the MTU of an agr interface and of its ports.
-func (a *aggr) SetMTU(name string, mtu int) error {
+func (a *Client) SetMTU(name string, mtu int) error {
 	if mtu != int(int32(mtu)) {
 		return ctl.EINVAL
 	}
@@ -110,31 +112,31 @@ func (a *aggr) SetMTU(name string, mtu int) error {
 }
 
 // SetAddr makes addr the active address of an agr interface.
-func (a *aggr) SetAddr(name string, addr ether.Addr) error {
+func (a *Client) SetAddr(name string, addr ether.Addr) error {
 	return a.call(func(c *ctl.Client) error { return c.SetAddr(name, addr) })
 }
 
 // Ports lists the ports of an agr interface.
-func (a *aggr) Ports(name string) (ports []ctl.PortInfo, err error) {
+func (a *Client) Ports(name string) (ports []ctl.PortInfo, err error) {
 	err = a.call(func(c *ctl.Client) error { ports, err = c.Ports(name); return err })
 	return ports, err
 }
 
 // Flags reads link0 to link2.
-func (a *aggr) Flags(name string) (flags ctl.LinkFlags, err error) {
+func (a *Client) Flags(name string) (flags ctl.LinkFlags, err error) {
 	err = a.call(func(c *ctl.Client) error { flags, err = c.Flags(name); return err })
 	return flags, err
 }
 
 // Status reads everything about an agr interface.
-func (a *aggr) Status(name string) (st *ctl.Status, err error) {
+func (a *Client) Status(name string) (st *ctl.Status, err error) {
 	err = a.call(func(c *ctl.Client) error { st, err = c.Status(name); return err })
 	return st, err
 }
 
 // Owner names the agr interface that ifname is a port of. Where the daemon is
 // gone, what it has left in its state file counts (design D3).
-func (a *aggr) Owner(ifname string) (owner string, err error) {
+func (a *Client) Owner(ifname string) (owner string, err error) {
 	err = a.call(func(c *ctl.Client) error { owner, err = c.Owner(ifname); return err })
 	if errors.Is(err, ctl.ENXIO) {
 		return ownerOnFile(ifname), nil

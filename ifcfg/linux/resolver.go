@@ -1,4 +1,4 @@
-package main
+package linux
 
 import (
 	"context"
@@ -14,13 +14,13 @@ import (
 // line costs one.
 const lookupTimeout = 5 * time.Second
 
-// resolver is the system's: the hosts file and DNS.
-type resolver struct{}
+// Resolver is the system's: the hosts file and DNS. It needs no Kernel.
+type Resolver struct{}
 
-var _ ifcfg.Resolver = resolver{}
+var _ ifcfg.Resolver = Resolver{}
 
 // LookupHost implements ifcfg.Resolver.
-func (resolver) LookupHost(name string, f ifcfg.Family) ([]netip.Addr, error) {
+func (Resolver) LookupHost(name string, f ifcfg.Family) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
 	network := "ip"
@@ -35,7 +35,7 @@ func (resolver) LookupHost(name string, f ifcfg.Family) ([]netip.Addr, error) {
 }
 
 // LookupAddr implements ifcfg.Resolver.
-func (resolver) LookupAddr(a netip.Addr) (string, error) {
+func (Resolver) LookupAddr(a netip.Addr) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
 	found, err := net.DefaultResolver.LookupAddr(ctx, a.String())
