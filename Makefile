@@ -22,7 +22,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # No cgo: static binaries.
 GO = CGO_ENABLED=0 go
 
-.PHONY: all build demo test bench-user lint ci install uninstall clean help have-go need-root
+.PHONY: all build demo test oracle bench-user bench-ifconfig lint ci install uninstall clean help have-go need-root
 .NOTPARALLEL:
 
 all: build
@@ -41,6 +41,14 @@ test: need-root build
 bench-user: need-root have-go
 	$(GO) run ./bench/user
 
+bench-ifconfig: need-root build
+	@.ci/packages bench
+	$(GO) run ./bench/ifconfig
+
+oracle: need-root have-go
+	@out=$$(go test -count=1 -v -run '^(TestOracle|TestReplay|TestRows)$$' ./cmd/ifconfig); status=$$?; \
+	echo "$$out" | grep -E '^ +--- |^ok|FAIL|lines agree|: differ: |: skipped: |: SKIP-FEATURE'; exit $$status
+
 lint:
 	@.ci/run format vet staticcheck tidy manuals scripts
 
@@ -48,17 +56,20 @@ ci: need-root
 	@.ci/run
 
 install: build
-	install -d $(DESTDIR)$(LIBEXEC)/man/man8 $(DESTDIR)$(SBIN) $(DESTDIR)$(MAN)/man4 $(DESTDIR)$(MAN)/man8
+	install -d $(DESTDIR)$(LIBEXEC)/man/man8 $(DESTDIR)$(SBIN) $(DESTDIR)$(MAN)/man4 $(DESTDIR)$(MAN)/man5 $(DESTDIR)$(MAN)/man8
 	install -m 755 bin/ifconfig bin/agrd $(DESTDIR)$(LIBEXEC)/
+	install -d $(DESTDIR)$(LIBEXEC)/completion
+	install -m 644 completion/ifconfig.bash completion/_ifconfig $(DESTDIR)$(LIBEXEC)/completion/
 	ln -sf ../libexec/ifagr/agrd $(DESTDIR)$(SBIN)/agrd
 	install -m 644 man/agr.4 $(DESTDIR)$(MAN)/man4/
+	install -m 644 man/ifconfig.if.5 $(DESTDIR)$(MAN)/man5/
 	install -m 644 man/agrd.8 $(DESTDIR)$(MAN)/man8/
 	sed 's|/usr/local/|$(PREFIX)/|g' man/ifconfig.8 >$(DESTDIR)$(LIBEXEC)/man/man8/ifconfig.8
 	chmod 644 $(DESTDIR)$(LIBEXEC)/man/man8/ifconfig.8
 	ln -sf ../../../libexec/ifagr/man/man8/ifconfig.8 $(DESTDIR)$(MAN)/man8/ifagr-ifconfig.8
 
 uninstall:
-	rm -f $(DESTDIR)$(SBIN)/agrd $(DESTDIR)$(MAN)/man4/agr.4 $(DESTDIR)$(MAN)/man8/agrd.8 $(DESTDIR)$(MAN)/man8/ifagr-ifconfig.8
+	rm -f $(DESTDIR)$(SBIN)/agrd $(DESTDIR)$(MAN)/man4/agr.4 $(DESTDIR)$(MAN)/man5/ifconfig.if.5 $(DESTDIR)$(MAN)/man8/agrd.8 $(DESTDIR)$(MAN)/man8/ifagr-ifconfig.8
 	rm -rf $(DESTDIR)$(LIBEXEC)
 
 clean:
@@ -69,6 +80,8 @@ help:
 	@echo 'make demo           two machines, two cables, one interface: watch it work (root)'
 	@echo 'make test           all tests; installs what is missing (root). RACE=1, PKG=./agr/..., ARGS="-run X"'
 	@echo 'make bench-user     the user datapath against one bare veth (root)'
+	@echo 'make bench-ifconfig our ifconfig, ip and net-tools with 4,000 interfaces (root)'
+	@echo 'make oracle         what NetBSD said against what we say: agree, differ, skipped (root)'
 	@echo 'make lint           formatting, vet, staticcheck, go.mod, manuals, scripts'
 	@echo 'make ci             everything that a change must pass: .ci/run (root)'
 	@echo 'make install        to $(LIBEXEC) (DESTDIR= PREFIX=); shadows no other ifconfig'

@@ -49,13 +49,20 @@ var allowed = map[string][]string{
 
 	"ifcfg":            {"ifcfg/grammar", "agr/ctl", "netutil/ether"},
 	"ifcfg/grammar":    {},
+	"ifcfg/completion": {"ifcfg", "ifcfg/grammar"},
 	"ifcfg/kerneltest": {"ifcfg", "agr/ctl", "netutil/ether"},
-	"ifcfg/linux":      {"ifcfg", "netutil/..."},
+	"ifcfg/linux":      {"ifcfg", "ifcfg/softstate", "netutil/..."},
+	"ifcfg/softstate":  {"ifcfg"},
+	"ifcfg/agrclient":  {"ifcfg", "agr/ctl", "agr/state", "netutil/ether"},
+	"ifcfg/netstart":   {"ifcfg"},
 
-	"cmd/ifconfig": {"ifcfg", "ifcfg/linux", "agr/ctl", "agr/state", "netutil/..."},
-	"cmd/agrd":     {"agr", "agr/ctl", "agr/metrics", "agr/state", "ifcfg", "ifcfg/linux", "netutil/..."},
+	"cmd/ifconfig": {"ifcfg", "ifcfg/linux", "ifcfg/agrclient", "agr/ctl", "netutil/..."},
+	"cmd/agrd": {
+		"agr", "agr/ctl", "agr/metrics", "agr/state", "ifcfg", "ifcfg/linux", "ifcfg/agrclient", "ifcfg/netstart", "netutil/...",
+	},
 
-	"bench/user": {"agr/...", "ifcfg/...", "netutil/..."},
+	"bench/user":     {"agr/...", "ifcfg/...", "netutil/..."},
+	"bench/ifconfig": {"netutil/..."},
 }
 
 // neverShipped are the packages that only tests and benchmarks may import.
