@@ -1,4 +1,4 @@
-// Ifconfig measures our ifconfig beside ip and net-tools' ifconfig on a
+// Command ifconfig measures our ifconfig beside ip and net-tools' ifconfig on a
 // machine with thousands of interfaces. README.md says how to read what it
 // prints.
 //

@@ -1,0 +1,313 @@
+package ifagr_test
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
+
+	"ifagr/agr/slow"
+	"ifagr/netutil/nettest"
+)
+
+// distribute soon, and traffic is intact.
+func TestExampleAgainstOpenVSwitch(t *testing.T) {
+	a, sw := withSwitch(t, nettest.OVSConfig{LACP: "active", Time: "fast"})
+	cmd := a.Command("testdata/e2e/example.sh")
+	cmd.Env = a.path()
+	start := time.Now()
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Fatalf("the example: %v\n%s", err, out)
+	}
+	nettest.Eventually(t, settle, func() error { return a.distributes("re0", "re1") })
+	nettest.Eventually(t, settle, func() error { return switchDistributes(sw, "q0", "q1") })
+	t.Logf("both ends distribute on both ports %v after the example began", time.Since(start).Round(time.Millisecond))
+	compareWithSwitch(t, a, sw)
+	a.Run("ping", "-c", "3", "-i", "0.2", "-W", "2", "192.0.2.2")
+	sendIntact(t, a.NS, sw, 200<<20)
+}
+
+// switchDistributes is nil when the switch collects and distributes on ports.
+func switchDistributes(sw openVSwitch, ports ...string) error {
+	st, err := sw.Show()
+	if err != nil {
+		return err
+	}
+	for _, name := range ports {
+		p := st.Ports[name]
+		if !p.Attached || !p.Enabled || p.State != "current" || !p.Partner.Has("synchronized", "collecting", "distributing") {
+			return fmt.Errorf("switch: %s: %+v", name, p)
+		}
+	}
+	return nil
+}
+
+// of itself.
+func compareWithSwitch(t *testing.T, a *host, sw openVSwitch) {
+	t.Helper()
+	far, err := sw.Show()
+	if err != nil {
+		t.Fatal(err)
+	}
+	verbose := a.ifconfig("-v", "agr0")
+	for i, p := range a.mustStatus().Ports {
+		q := far.Ports[fmt.Sprintf("q%d", i)]
+		type end struct{ System, Key, Port, PortPriority any }
+		ours, theirs := end{p.Actor.System, p.Actor.Key, p.Actor.Port, p.Actor.PortPriority},
+			end{q.Partner.System, q.Partner.Key, q.Partner.Port, q.Partner.PortPriority}
+		if ours != theirs {
+			t.Errorf("%s says of itself %+v, the switch of it %+v", p.Name, ours, theirs)
+		}
+		ours, theirs = end{p.Partner.System, p.Partner.Key, p.Partner.Port, p.Partner.PortPriority},
+			end{q.Actor.System, q.Actor.Key, q.Actor.Port, q.Actor.PortPriority}
+		if ours != theirs {
+			t.Errorf("%s says of the switch %+v, the switch of itself %+v", p.Name, ours, theirs)
+		}
+		shown := fmt.Sprintf("%04X,%s,%04X", p.Partner.SystemPriority,
+			strings.ToUpper(strings.ReplaceAll(q.Actor.System.String(), ":", "-")), q.Actor.Key)
+		if !strings.Contains(verbose, shown) {
+			t.Errorf("ifconfig -v does not show the partner %s:\n%s", shown, verbose)
+		}
+	}
+}
+
+// and compares what arrives.
+func sendIntact(t *testing.T, from *nettest.NS, sw openVSwitch, n int64) {
+	t.Helper()
+	var l net.Listener
+	var err error
+	sw.ns.Do(func() { l, err = net.Listen("tcp", "192.0.2.2:0") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	got := make(chan [sha256.Size]byte, 1)
+	go func() {
+		defer close(got)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		h := sha256.New()
+		if m, err := io.Copy(h, conn); err == nil && m == n {
+			got <- [sha256.Size]byte(h.Sum(nil))
+		}
+	}()
+	var conn net.Conn
+	from.Do(func() { conn, err = net.DialTimeout("tcp", l.Addr().String(), 5*time.Second) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	want := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(conn, want), io.LimitReader(rand.NewChaCha8([32]byte{1}), n)); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if sum, ok := <-got; !ok || sum != [sha256.Size]byte(want.Sum(nil)) {
+		t.Errorf("%d MB over TCP did not arrive intact", n>>20)
+	}
+	t.Logf("%d MB over TCP in %v", n>>20, time.Since(start).Round(time.Millisecond))
+}
+
+// without it through the optimistic default partner (design D5).
+func TestStaticSwitch(t *testing.T) {
+	for _, link1 := range []bool{true, false} {
+		t.Run(fmt.Sprintf("link1=%v", link1), func(t *testing.T) {
+			t.Parallel()
+			a, sw := withSwitch(t, nettest.OVSConfig{LACP: "off", Mode: "balance-slb"})
+			seen := countLACPDUs(t, sw.ns, "q0")
+			a.port("re0", "re1")
+			a.ifconfig("agr0", "create")
+			if link1 {
+				a.ifconfig("agr0", "link1")
+			}
+			a.ifconfig("agr0", "agrport", "re0", "agrport", "re1", "192.0.2.1/24")
+			nettest.Eventually(t, 10*time.Second, func() error { return a.distributes("re0", "re1") })
+			knowEachOther(a, sw)
+			a.Run("ping", "-c", "5", "-i", "0.2", "-W", "2", "192.0.2.2")
+			a.ifconfig("agr0", "-agrport", "re0")
+			if frames, defaulted := seen(); link1 != (frames == 0) || !link1 && defaulted == 0 {
+				t.Errorf("%d LACPDUs, %d of them Defaulted", frames, defaulted)
+			}
+		})
+	}
+}
+
+// one port only, and which one we send them through is the hash's choice.
+func knowEachOther(a *host, sw openVSwitch) {
+	far := linkIn(a.t, sw.ns, "br0").Addr
+	a.Run("ip", "neigh", "replace", "192.0.2.2", "lladdr", far.String(), "nud", "permanent", "dev", "agr0")
+	sw.ns.Run("ip", "neigh", "replace", "192.0.2.1", "lladdr", a.link("agr0").Addr.String(), "nud", "permanent", "dev", "br0")
+}
+
+// say Defaulted, until the function that it returns is called.
+func countLACPDUs(t *testing.T, ns *nettest.NS, name string) func() (frames, defaulted int) {
+	t.Helper()
+	conn := listenAll(t, ns, name) // sees what the switch's shield drops
+	type count struct{ frames, defaulted int }
+	done := make(chan count)
+	go func() {
+		var c count
+		b := make([]byte, 2048)
+		for {
+			n, _, err := conn.ReadFrom(b)
+			if err != nil {
+				done <- c
+				return
+			}
+			if subtype, ok := slow.Subtype(b[:n]); !ok || subtype != slow.SubtypeLACP {
+				continue
+			}
+			if pdu, err := slow.ParseLACPDU(b[:n]); err == nil {
+				c.frames++
+				if pdu.Actor.State.Has(slow.Defaulted) {
+					c.defaulted++
+				}
+			}
+		}
+	}()
+	return func() (int, int) {
+		conn.Close()
+		c := <-done
+		return c.frames, c.defaulted
+	}
+}
+
+// and then.
+const switchMayLose = 10
+
+// switch takes them.
+func TestLinkReturnsToOpenVSwitch(t *testing.T) {
+	a, sw := withSwitch(t, nettest.OVSConfig{LACP: "active", Time: "fast"})
+	a.agr0("192.0.2.1")
+	both := func() error {
+		return errors.Join(a.distributes("re0", "re1"), switchDistributes(sw, "q0", "q1"))
+	}
+	nettest.Eventually(t, 2*settle, both)
+	a.Run("ping", "-c", "1", "-W", "2", "192.0.2.2")
+	for _, port := range []string{"q0", "q1"} {
+		s := nettest.StartStream(t, nettest.StreamConfig{From: a.NS, To: sw.ns, Addr: netip.MustParseAddr("192.0.2.2")})
+		waitReceived(t, s, 500)
+		sw.ns.Run("ip", "link", "set", port, "down")
+		waitReceived(t, s, s.Received()+1000)
+		cut := s.Stop()
+		s = nettest.StartStream(t, nettest.StreamConfig{From: a.NS, To: sw.ns, Addr: netip.MustParseAddr("192.0.2.2")})
+		arrived := countStream(t, sw.ns, s.Port(), "q0", "q1")
+		waitReceived(t, s, s.Received()+500)
+		sw.ns.Run("ip", "link", "set", port, "up")
+		nettest.Eventually(t, 2*settle, both)
+		waitReceived(t, s, s.Received()+1000)
+		back := s.Stop()
+		reached := arrived()
+		t.Logf("%s cut: %v", port, cut)
+		t.Logf("%s back: %v; %d frames reached the switch", port, back, len(reached))
+		if back.Duplicated != 0 || back.Lost > switchMayLose {
+			t.Errorf("%s: the switch lost %d and duplicated %d when the link came back", port, back.Lost, back.Duplicated)
+		}
+		for _, run := range back.Runs {
+			for n := run.First; n < run.First+run.Count; n++ {
+				if !reached[n] {
+					t.Errorf("%s: datagram %d never reached the switch", port, n)
+				}
+			}
+		}
+	}
+}
+
+// interface can drop them.
+func countStream(t *testing.T, ns *nettest.NS, port uint16, names ...string) func() map[uint64]bool {
+	t.Helper()
+	const header = 14 + 20 + 8 // Ethernet, IPv4, UDP
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	seen := make(map[uint64]bool)
+	var conns []*packet.Conn
+	for _, name := range names {
+		conn := listenAll(t, ns, name)
+		conns = append(conns, conn)
+		wg.Go(func() {
+			b := make([]byte, 2048)
+			for {
+				n, _, err := conn.ReadFrom(b)
+				if errors.Is(err, unix.ENETDOWN) {
+					continue // said once; it comes up again
+				}
+				if err != nil {
+					return
+				}
+				if n < header+8 || b[23] != unix.IPPROTO_UDP || binary.BigEndian.Uint16(b[36:]) != port {
+					continue
+				}
+				mu.Lock()
+				seen[binary.BigEndian.Uint64(b[header:])] = true
+				mu.Unlock()
+			}
+		})
+	}
+	return func() map[uint64]bool {
+		for _, c := range conns {
+			c.Close()
+		}
+		wg.Wait()
+		return seen
+	}
+}
+
+// listenAll listens to every frame of an interface.
+func listenAll(t *testing.T, ns *nettest.NS, name string) *packet.Conn {
+	t.Helper()
+	var conn *packet.Conn
+	var err error
+	ns.Do(func() {
+		var ifi *net.Interface
+		if ifi, err = net.InterfaceByName(name); err == nil {
+			conn, err = packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, nil)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// A port that leaves tells the partner at once, and is what it was.
+func TestRemoveDistributingPort(t *testing.T) {
+	t.Parallel()
+	a, sw := withSwitch(t, nettest.OVSConfig{LACP: "active", Time: "slow"})
+	a.ifconfig("re1", "mtu", "1700")
+	a.port("re0", "re1")
+	before := a.settings("re1")
+	a.ifconfig("agr0", "create")
+	a.ifconfig("agr0", "agrport", "re0", "agrport", "re1")
+	nettest.Eventually(t, 2*settle, func() error { return a.distributes("re0", "re1") })
+	if got := a.settings("re1"); got.MAC == before.MAC || got.MTU != 1500 || got.GenMode == before.GenMode {
+		t.Errorf("as a port re1 is %+v", got)
+	}
+	a.ifconfig("agr0", "-agrport", "re1")
+	if got := a.settings("re1"); got != before {
+		t.Errorf("re1 is %+v, was %+v", got, before)
+	}
+	nettest.Eventually(t, time.Second, func() error {
+		st, err := sw.Show()
+		if err != nil {
+			return err
+		}
+		if q := st.Ports["q1"]; q.Partner.Has("synchronized") || q.Partner.Has("collecting") || q.Partner.Has("distributing") || !q.Partner.Has("aggregation") {
+			return fmt.Errorf("the switch believes of re1: %v", q.Partner.State)
+		}
+		return nil
+	})
+}
