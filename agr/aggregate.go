@@ -280,7 +280,7 @@ func (a *aggregate) end() {
 	for len(a.ports) > 0 {
 		a.detach(a.ports[len(a.ports)-1], true)
 	}
-	a.pay()
+	a.release()
 	if err := a.dev.Close(a.destroy); err != nil {
 		a.log.Warn("datapath did not close", "agr", a.name, "err", err)
 	}

@@ -57,6 +57,14 @@ func (a *aggregate) pay() {
 	}
 }
 
+// release gives back what is owed, for good: nothing is attached again.
+func (a *aggregate) release() {
+	for i := range a.owed {
+		a.owed[i].Left = true
+	}
+	a.pay()
+}
+
 // forgive restores a port that is owed it, or was not attached again, once more.
 func (a *aggregate) forgive(index int) (found bool, err error) {
 	rec, found := a.unowe(index)

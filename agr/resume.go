@@ -39,10 +39,8 @@ func (m *Manager) resume() {
 // abandon gives the ports of an aggregate that cannot be resumed back what they
 // had.
 func (m *Manager) abandon(rec state.Agr) {
-	a := &aggregate{name: rec.Name, os: m.os, log: m.log, ledger: m.ledger}
-	for _, p := range rec.Ports {
-		a.giveBack(portOf(p))
-	}
+	a := &aggregate{name: rec.Name, os: m.os, log: m.log, ledger: m.ledger, owed: slices.Clone(rec.Ports)}
+	a.release()
 	if err := m.ledger.drop(rec.Name); err != nil {
 		m.log.Error("state not saved", "agr", rec.Name, "err", err)
 	}

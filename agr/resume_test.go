@@ -81,6 +81,34 @@ func TestResumeFailsAtEveryStep(t *testing.T) {
 	}
 }
 
+// An aggregate that is destroyed while a port of it could not be resumed releases
+// the port, and does not attach it after all.
+func TestDestroyWithAPendingPort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		before := w.fake.link(10)
+		w.agr0("re0")
+		w.stop()
+		w.failNext(2) // the device is adopted, the slow-protocol connection fails
+		w2 := startWorld(t, w.fake, w.path)
+		defer w2.stop()
+		st, err := w2.Status("agr0")
+		w2.must(err)
+		if len(st.Ports) != 0 || w2.Owner("re0") != "agr0" {
+			t.Fatalf("ports %+v, owner %q: the start did not fail as meant (%q)", st.Ports, w2.Owner("re0"), w.fake.calls)
+		}
+		w2.failNext(0)
+		open := len(w.fake.slows)
+		w2.must(w2.Destroy("agr0"))
+		if d := diff(before, w.fake.link(10)); d != "" {
+			t.Errorf("re0 (-want +got):\n%s", d)
+		}
+		if len(w.fake.slows) != open || len(w2.saved()) != 0 || w2.Owner("re0") != "" {
+			t.Errorf("attached again, or remembered: %+v", w2.saved())
+		}
+	})
+}
+
 // A name that another aggregate of ours has, or had when it was killed, is
 // taken, whatever the kernel says.
 func TestCreateSparesWhatIsOnRecord(t *testing.T) {
