@@ -84,16 +84,22 @@ func decodeAltNames(b []byte) []string {
 }
 
 // decodeLinkInfo reads IFLA_LINKINFO: the kind, and what is used of its data,
-// which follows the kind.
+// which follows the kind. Of an attribute that comes twice the last one counts,
+// and nothing of the kind that it replaces is kept.
 func decodeLinkInfo(b []byte, l *Link) {
+	var data []byte
+	l.Kind, l.Tun, l.VLAN, l.Tunnel = "", nil, 0, nil
 	each(b, func(typ uint16, v []byte) {
-		switch {
-		case typ == unix.IFLA_INFO_KIND:
+		switch typ {
+		case unix.IFLA_INFO_KIND:
 			l.Kind = text(v)
-		case typ == unix.IFLA_INFO_DATA:
-			decodeKindData(v, l)
+		case unix.IFLA_INFO_DATA:
+			data = v
 		}
 	})
+	if data != nil {
+		decodeKindData(data, l)
+	}
 }
 
 func decodeKindData(b []byte, l *Link) {

@@ -67,6 +67,24 @@ func tapMessage(t testing.TB) []byte {
 	})
 }
 
+// twoKinds is a message that no kernel sends: a TAP that is a VLAN as well.
+func twoKinds(t testing.TB) []byte {
+	kind := func(ae *netlink.AttributeEncoder, name string, typ uint16, value uint16) {
+		ae.Nested(unix.IFLA_LINKINFO, func(ae *netlink.AttributeEncoder) error {
+			ae.String(unix.IFLA_INFO_KIND, name)
+			ae.Nested(unix.IFLA_INFO_DATA, func(ae *netlink.AttributeEncoder) error {
+				ae.Uint16(typ, value)
+				return nil
+			})
+			return nil
+		})
+	}
+	return linkMessage(t, func(ae *netlink.AttributeEncoder) {
+		kind(ae, "tun", unix.IFLA_TUN_TYPE, 2)
+		kind(ae, "vlan", unix.IFLA_VLAN_ID, 5)
+	})
+}
+
 func TestDecodeLink(t *testing.T) {
 	base := Link{Index: 7, Type: unix.ARPHRD_ETHER, Flags: unix.IFF_UP | unix.IFF_LOWER_UP, Carrier: true}
 	tests := []struct {
@@ -121,6 +139,25 @@ func TestDecodeLink(t *testing.T) {
 				})
 			}),
 			want: func(l *Link) { l.Kind = "veth" },
+		},
+		{
+			name: "two kinds with their data",
+			in:   twoKinds(t),
+			want: func(l *Link) { l.Kind, l.VLAN = "vlan", 5 },
+		},
+		{
+			name: "data before its kind",
+			in: linkMessage(t, func(ae *netlink.AttributeEncoder) {
+				ae.Nested(unix.IFLA_LINKINFO, func(ae *netlink.AttributeEncoder) error {
+					ae.Nested(unix.IFLA_INFO_DATA, func(ae *netlink.AttributeEncoder) error {
+						ae.Uint16(unix.IFLA_VLAN_ID, 7)
+						return nil
+					})
+					ae.String(unix.IFLA_INFO_KIND, "vlan")
+					return nil
+				})
+			}),
+			want: func(l *Link) { l.Kind, l.VLAN = "vlan", 7 },
 		},
 	}
 	for _, tt := range tests {
@@ -240,6 +277,7 @@ func FuzzDecodeAddr(f *testing.F) {
 func FuzzDecodeLink(f *testing.F) {
 	f.Add(tapMessage(f))
 	f.Add(make([]byte, unix.SizeofIfInfomsg))
+	f.Add(twoKinds(f))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var l, again Link
 		if decodeLink(b, &l) != nil {
