@@ -22,7 +22,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # No cgo: static binaries.
 GO = CGO_ENABLED=0 go
 
-.PHONY: all build demo test oracle bench-user bench-ifconfig lint ci install uninstall clean help have-go need-root
+.PHONY: all build demo test generate oracle bench bench-ifconfig lint ci install uninstall clean help have-go need-root
 .NOTPARALLEL:
 
 all: build
@@ -38,12 +38,17 @@ test: need-root build
 	@$(GO) -C tools build -o ../bin/tools/ ./testsum
 	CGO_ENABLED=$(if $(RACE),1,0) bin/tools/testsum $(if $(RACE),-race) -count=1 -timeout=10m $(ARGS) $(PKG)
 
-bench-user: need-root have-go
-	$(GO) run ./bench/user
+bench: need-root build
+	@.ci/packages test
+	$(GO) run ./bench/datapath $(ARGS)
 
 bench-ifconfig: need-root build
 	@.ci/packages bench
 	$(GO) run ./bench/ifconfig
+
+generate: have-go
+	@.ci/packages bpf
+	$(GO) generate ./...
 
 oracle: need-root have-go
 	@out=$$(go test -count=1 -v -run '^(TestOracle|TestReplay|TestRows)$$' ./cmd/ifconfig); status=$$?; \
@@ -79,9 +84,10 @@ help:
 	@echo 'make                build bin/ifconfig and bin/agrd, static'
 	@echo 'make demo           two machines, two cables, one interface: watch it work (root)'
 	@echo 'make test           all tests; installs what is missing (root). RACE=1, PKG=./agr/..., ARGS="-run X"'
-	@echo 'make bench-user     the user datapath against one bare veth (root)'
+	@echo 'make bench          both datapaths, a bare veth and Open vSwitch; ARGS=scale: 1,000 aggregates (root)'
 	@echo 'make bench-ifconfig our ifconfig, ip and net-tools with 4,000 interfaces (root)'
 	@echo 'make oracle         what NetBSD said against what we say: agree, differ, skipped (root)'
+	@echo 'make generate       the object of the eBPF programs from their C source (clang-14)'
 	@echo 'make lint           formatting, vet, staticcheck, go.mod, manuals, scripts'
 	@echo 'make ci             everything that a change must pass: .ci/run (root)'
 	@echo 'make install        to $(LIBEXEC) (DESTDIR= PREFIX=); shadows no other ifconfig'

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,11 +20,14 @@ import (
 	"ifagr/netutil/nettest"
 )
 
+// The manual's example against an Open vSwitch: both ends see both ports
 // distribute soon, and traffic is intact.
-func TestExampleAgainstOpenVSwitch(t *testing.T) {
-	a, sw := withSwitch(t, nettest.OVSConfig{LACP: "active", Time: "fast"})
+func TestExampleAgainstOpenVSwitch(t *testing.T) { eachDatapath(t, testExampleAgainstOpenVSwitch) }
+
+func testExampleAgainstOpenVSwitch(t *testing.T, datapath string) {
+	a, sw := withSwitch(t, datapath, nettest.OVSConfig{LACP: "active", Time: "fast"})
 	cmd := a.Command("testdata/e2e/example.sh")
-	cmd.Env = a.path()
+	cmd.Env = a.env()
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Fatalf("the example: %v\n%s", err, out)
@@ -35,7 +37,7 @@ func TestExampleAgainstOpenVSwitch(t *testing.T) {
 	t.Logf("both ends distribute on both ports %v after the example began", time.Since(start).Round(time.Millisecond))
 	compareWithSwitch(t, a, sw)
 	a.Run("ping", "-c", "3", "-i", "0.2", "-W", "2", "192.0.2.2")
-	sendIntact(t, a.NS, sw, 200<<20)
+	sendIntact(t, a.NS, sw.ns, 200<<20)
 }
 
 // switchDistributes is nil when the switch collects and distributes on ports.
@@ -53,6 +55,7 @@ func switchDistributes(sw openVSwitch, ports ...string) error {
 	return nil
 }
 
+// compareWithSwitch checks that each end says of the other what the other says
 // of itself.
 func compareWithSwitch(t *testing.T, a *host, sw openVSwitch) {
 	t.Helper()
@@ -82,12 +85,13 @@ func compareWithSwitch(t *testing.T, a *host, sw openVSwitch) {
 	}
 }
 
+// sendIntact sends n octets over TCP from a namespace to 192.0.2.2 in another,
 // and compares what arrives.
-func sendIntact(t *testing.T, from *nettest.NS, sw openVSwitch, n int64) {
+func sendIntact(t *testing.T, from, to *nettest.NS, n int64) {
 	t.Helper()
 	var l net.Listener
 	var err error
-	sw.ns.Do(func() { l, err = net.Listen("tcp", "192.0.2.2:0") })
+	to.Do(func() { l, err = net.Listen("tcp", "192.0.2.2:0") })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,12 +126,15 @@ func sendIntact(t *testing.T, from *nettest.NS, sw openVSwitch, n int64) {
 	t.Logf("%d MB over TCP in %v", n>>20, time.Since(start).Round(time.Millisecond))
 }
 
+// Beside a static switch traffic flows, with link1 without a single LACPDU, and
 // without it through the optimistic default partner (design D5).
-func TestStaticSwitch(t *testing.T) {
+func TestStaticSwitch(t *testing.T) { eachDatapath(t, testStaticSwitch) }
+
+func testStaticSwitch(t *testing.T, datapath string) {
 	for _, link1 := range []bool{true, false} {
 		t.Run(fmt.Sprintf("link1=%v", link1), func(t *testing.T) {
 			t.Parallel()
-			a, sw := withSwitch(t, nettest.OVSConfig{LACP: "off", Mode: "balance-slb"})
+			a, sw := withSwitch(t, datapath, nettest.OVSConfig{LACP: "off", Mode: "balance-slb"})
 			seen := countLACPDUs(t, sw.ns, "q0")
 			a.port("re0", "re1")
 			a.ifconfig("agr0", "create")
@@ -146,6 +153,7 @@ func TestStaticSwitch(t *testing.T) {
 	}
 }
 
+// knowEachOther saves both ends the broadcasts of ARP: balance-slb takes them on
 // one port only, and which one we send them through is the hash's choice.
 func knowEachOther(a *host, sw openVSwitch) {
 	far := linkIn(a.t, sw.ns, "br0").Addr
@@ -153,6 +161,7 @@ func knowEachOther(a *host, sw openVSwitch) {
 	sw.ns.Run("ip", "neigh", "replace", "192.0.2.1", "lladdr", a.link("agr0").Addr.String(), "nud", "permanent", "dev", "br0")
 }
 
+// countLACPDUs counts the LACPDUs that arrive on an interface, and those that
 // say Defaulted, until the function that it returns is called.
 func countLACPDUs(t *testing.T, ns *nettest.NS, name string) func() (frames, defaulted int) {
 	t.Helper()
@@ -186,12 +195,18 @@ func countLACPDUs(t *testing.T, ns *nettest.NS, name string) func() (frames, def
 	}
 }
 
+// switchMayLose is how many frames an Open vSwitch may lose while it enables a
+// port: frames that have reached it, and that its own change of flows drops now
 // and then.
 const switchMayLose = 10
 
+// The same against an Open vSwitch, which says that it collects before it does:
+// every frame that we send while a link comes back reaches the switch, and the
 // switch takes them.
-func TestLinkReturnsToOpenVSwitch(t *testing.T) {
-	a, sw := withSwitch(t, nettest.OVSConfig{LACP: "active", Time: "fast"})
+func TestLinkReturnsToOpenVSwitch(t *testing.T) { eachDatapath(t, testLinkReturnsToOpenVSwitch) }
+
+func testLinkReturnsToOpenVSwitch(t *testing.T, datapath string) {
+	a, sw := withSwitch(t, datapath, nettest.OVSConfig{LACP: "active", Time: "fast"})
 	a.agr0("192.0.2.1")
 	both := func() error {
 		return errors.Join(a.distributes("re0", "re1"), switchDistributes(sw, "q0", "q1"))
@@ -227,41 +242,27 @@ func TestLinkReturnsToOpenVSwitch(t *testing.T) {
 	}
 }
 
+// countStream notes which datagrams of a stream arrive on interfaces, until the
+// function that it returns is called. It sees them before anything on the
 // interface can drop them.
 func countStream(t *testing.T, ns *nettest.NS, port uint16, names ...string) func() map[uint64]bool {
 	t.Helper()
 	const header = 14 + 20 + 8 // Ethernet, IPv4, UDP
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	seen := make(map[uint64]bool)
-	var conns []*packet.Conn
+	numbered := func(f nettest.Frame) bool {
+		return !f.Out && len(f.Data) >= header+8 && f.Data[23] == unix.IPPROTO_UDP && binary.BigEndian.Uint16(f.Data[36:]) == port
+	}
+	var sniffers []*nettest.Sniffer
 	for _, name := range names {
-		conn := listenAll(t, ns, name)
-		conns = append(conns, conn)
-		wg.Go(func() {
-			b := make([]byte, 2048)
-			for {
-				n, _, err := conn.ReadFrom(b)
-				if errors.Is(err, unix.ENETDOWN) {
-					continue // said once; it comes up again
-				}
-				if err != nil {
-					return
-				}
-				if n < header+8 || b[23] != unix.IPPROTO_UDP || binary.BigEndian.Uint16(b[36:]) != port {
-					continue
-				}
-				mu.Lock()
-				seen[binary.BigEndian.Uint64(b[header:])] = true
-				mu.Unlock()
-			}
-		})
+		sniffers = append(sniffers, nettest.Sniff(t, ns, name, numbered))
 	}
 	return func() map[uint64]bool {
-		for _, c := range conns {
-			c.Close()
+		seen := make(map[uint64]bool)
+		for _, s := range sniffers {
+			s.Close()
+			for _, f := range s.Frames() {
+				seen[binary.BigEndian.Uint64(f.Data[header:])] = true
+			}
 		}
-		wg.Wait()
 		return seen
 	}
 }
@@ -286,7 +287,11 @@ func listenAll(t *testing.T, ns *nettest.NS, name string) *packet.Conn {
 // A port that leaves tells the partner at once, and is what it was.
 func TestRemoveDistributingPort(t *testing.T) {
 	t.Parallel()
-	a, sw := withSwitch(t, nettest.OVSConfig{LACP: "active", Time: "slow"})
+	eachDatapath(t, testRemoveDistributingPort)
+}
+
+func testRemoveDistributingPort(t *testing.T, datapath string) {
+	a, sw := withSwitch(t, datapath, nettest.OVSConfig{LACP: "active", Time: "slow"})
 	a.ifconfig("re1", "mtu", "1700")
 	a.port("re0", "re1")
 	before := a.settings("re1")

@@ -24,9 +24,12 @@ import (
 )
 
 // The README's first command.
-func TestDemo(t *testing.T) {
-	nettest.Require(t, nettest.Root, nettest.TUN)
-	out, err := exec.Command(filepath.Join(programs(t), "agrd"), "demo").CombinedOutput()
+func TestDemo(t *testing.T) { eachDatapath(t, testDemo) }
+
+func testDemo(t *testing.T, datapath string) {
+	cmd := exec.Command(filepath.Join(programs(t), "agrd"), "demo")
+	cmd.Env = append(os.Environ(), datapathEnv(datapath))
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -36,16 +39,14 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// The manual's example against an Open vSwitch: both ends see both ports
-// compareWithSwitch checks that each end says of the other what the other says
-// sendIntact sends n octets over TCP from a namespace to the switch's address
-// Beside a static switch traffic flows, with link1 without a single LACPDU, and
-// knowEachOther saves both ends the broadcasts of ARP: balance-slb takes them on
-// countLACPDUs counts the LACPDUs that arrive on an interface, and those that
 // A port must have no address, not even an automatic one (design D3).
 func TestPortWithAddress(t *testing.T) {
 	t.Parallel()
-	a, _ := pair(t)
+	eachDatapath(t, testPortWithAddress)
+}
+
+func testPortWithAddress(t *testing.T, datapath string) {
+	a, _ := pair(t, datapath)
 	a.ifconfig("re0", "up")
 	a.ifconfig("re0", "inet", "192.0.2.7/24")
 	a.ifconfig("agr0", "create")
@@ -71,8 +72,10 @@ func TestPortWithAddress(t *testing.T) {
 }
 
 // One link of two is cut under a thousand datagrams a second, and comes back.
-func TestLinkCut(t *testing.T) {
-	a, b := pair(t)
+func TestLinkCut(t *testing.T) { eachDatapath(t, testLinkCut) }
+
+func testLinkCut(t *testing.T, datapath string) {
+	a, b := pair(t, datapath)
 	a.agr0("192.0.2.1")
 	b.agr0("192.0.2.2")
 	for _, h := range []*host{a, b} {
@@ -109,12 +112,6 @@ func TestLinkCut(t *testing.T) {
 	}
 }
 
-// switchMayLose is how many frames an Open vSwitch may lose while it enables a
-// port: frames that have reached it, and that its own change of flows drops now
-// The same against an Open vSwitch, which says that it collects before it does:
-// every frame that we send while a link comes back reaches the switch, and the
-// countStream notes which datagrams of a stream arrive on interfaces, until the
-// function that it returns is called. It sees them before anything on the
 // waitReceived waits until a stream has brought n datagrams.
 func waitReceived(t *testing.T, s *nettest.Stream, n uint64) {
 	t.Helper()
@@ -141,7 +138,11 @@ func busiest(st *ctl.Status) string {
 // the port's own address; with link1 not at all.
 func TestMarkerOnTheWire(t *testing.T) {
 	t.Parallel()
-	a, b := pair(t)
+	eachDatapath(t, testMarkerOnTheWire)
+}
+
+func testMarkerOnTheWire(t *testing.T, datapath string) {
+	a, b := pair(t, datapath)
 	a.port("re0", "re1")
 	own := a.link("re1").Addr
 	a.ifconfig("agr0", "create")
@@ -182,7 +183,11 @@ func TestMarkerOnTheWire(t *testing.T) {
 // A killed daemon's successor knows what the ports were.
 func TestKilledDaemon(t *testing.T) {
 	t.Parallel()
-	a, _ := pair(t)
+	eachDatapath(t, testKilledDaemon)
+}
+
+func testKilledDaemon(t *testing.T, datapath string) {
+	a, _ := pair(t, datapath)
 	a.port("re0", "re1")
 	before := map[string]settings{"re0": a.settings("re0"), "re1": a.settings("re1")}
 	a.ifconfig("agr0", "create")
@@ -196,7 +201,7 @@ func TestKilledDaemon(t *testing.T) {
 	}
 	a.refuses("ifconfig: SIOCSETAGR: Device not configured", "agr0", "-agrport", "re1")
 	a.refuses("ifconfig: SIOCAIFADDR: Device busy", "re1", "inet", "192.0.2.9/24")
-	a.Start(filepath.Join(a.bin, "agrd"))
+	a.startDaemon()
 	nettest.Eventually(t, settle, func() error { return a.distributes("re0", "re1") })
 	for _, p := range a.mustStatus().Ports {
 		if p.OwnMAC != before[p.Name].MAC {
@@ -216,7 +221,11 @@ func TestKilledDaemon(t *testing.T) {
 // nothing.
 func TestDaemonEnds(t *testing.T) {
 	t.Parallel()
-	a := newHost(t)
+	eachDatapath(t, testDaemonEnds)
+}
+
+func testDaemonEnds(t *testing.T, datapath string) {
+	a := newHost(t, datapath)
 	a.ifconfig("agr0", "create")
 	pid, err := a.daemonPid()
 	if err != nil {
@@ -246,7 +255,11 @@ func TestDaemonEnds(t *testing.T) {
 // Many creates at once start one daemon, and all succeed.
 func TestConcurrentCreate(t *testing.T) {
 	t.Parallel()
-	a := newHost(t)
+	eachDatapath(t, testConcurrentCreate)
+}
+
+func testConcurrentCreate(t *testing.T, datapath string) {
+	a := newHost(t, datapath)
 	results := make(chan result)
 	for i := range 8 {
 		go func() { results <- a.try(fmt.Sprintf("agr%d", i), "create") }()
@@ -267,7 +280,11 @@ func TestConcurrentCreate(t *testing.T) {
 // What the daemon logs of an aggregate's life has a reason in every line.
 func TestMonitor(t *testing.T) {
 	t.Parallel()
-	a, _ := pair(t)
+	eachDatapath(t, testMonitor)
+}
+
+func testMonitor(t *testing.T, datapath string) {
+	a, _ := pair(t, datapath)
 	a.ifconfig("agr0", "create")
 	a.port("re0")
 	m := a.Start(filepath.Join(a.bin, "agrd"), "monitor", "agr0")
@@ -291,10 +308,13 @@ func TestMonitor(t *testing.T) {
 // A demonstration that is interrupted leaves nothing, and says so.
 func TestDemoInterrupted(t *testing.T) {
 	t.Parallel()
-	nettest.Require(t, nettest.Root, nettest.TUN)
+	eachDatapath(t, testDemoInterrupted)
+}
+
+func testDemoInterrupted(t *testing.T, datapath string) {
 	tmp := t.TempDir()
 	cmd := exec.Command(filepath.Join(programs(t), "agrd"), "demo")
-	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, datapathEnv(datapath))
 	var out bytes.Buffer
 	cmd.Stderr = &out
 	stdout, err := cmd.StdoutPipe()
@@ -334,7 +354,11 @@ func TestDemoInterrupted(t *testing.T) {
 // gone from a port that has left.
 func TestFiltersFollow(t *testing.T) {
 	t.Parallel()
-	a, _ := pair(t)
+	eachDatapath(t, testFiltersFollow)
+}
+
+func testFiltersFollow(t *testing.T, datapath string) {
+	a, _ := pair(t, datapath)
 	a.port("re0", "re1")
 	a.ifconfig("agr0", "create")
 	a.ifconfig("agr0", "agrport", "re0", "up")
@@ -366,7 +390,11 @@ func TestFiltersFollow(t *testing.T) {
 // Other tools' ways with ports and agr0 are followed or put back (design D12).
 func TestOtherTools(t *testing.T) {
 	t.Parallel()
-	a, b := pair(t)
+	eachDatapath(t, testOtherTools)
+}
+
+func testOtherTools(t *testing.T, datapath string) {
+	a, b := pair(t, datapath)
 	a.agr0("192.0.2.1")
 	b.agr0("192.0.2.2")
 	nettest.Eventually(t, 2*settle, func() error { return a.distributes("re0", "re1") })

@@ -82,18 +82,39 @@ func races(dir string) []string {
 	return reports
 }
 
+// datapaths are those that every test of the whole is run with.
+var datapaths = []string{"kernel", "user"}
+
+// eachDatapath runs a test with each datapath.
+func eachDatapath(t *testing.T, f func(t *testing.T, datapath string)) {
+	t.Helper()
+	for _, datapath := range datapaths {
+		t.Run(datapath, func(t *testing.T) {
+			nettest.Require(t, nettest.Root, nettest.IPRoute, nettest.TUN)
+			if datapath == "kernel" && nettest.Check(nettest.TCX) != nil {
+				nettest.Require(t, nettest.Clsact)
+			}
+			f(t, datapath)
+		})
+	}
+}
+
+// datapathEnv is the environment of a daemon that shall use a datapath.
+func datapathEnv(datapath string) string { return "AGRD_DATAPATH=" + datapath }
+
 // host is a network namespace in which our programs run.
 type host struct {
 	*nettest.NS
-	t   *testing.T
-	bin string
+	t        *testing.T
+	bin      string
+	datapath string
 }
 
-// newHost makes one. A daemon that ifconfig starts in it ends with the test.
-func newHost(t *testing.T) *host {
+// newHost makes one whose aggregates use a datapath. A daemon that ifconfig
+// starts in it ends with the test.
+func newHost(t *testing.T, datapath string) *host {
 	t.Helper()
-	nettest.Require(t, nettest.Root, nettest.IPRoute, nettest.TUN)
-	h := &host{NS: nettest.New(t), t: t, bin: programs(t)}
+	h := &host{NS: nettest.New(t), t: t, bin: programs(t), datapath: datapath}
 	t.Cleanup(h.endDaemon)
 	return h
 }
@@ -104,9 +125,20 @@ type result struct {
 	code           int
 }
 
-// path is an environment in which our programs are found first.
-func (h *host) path() []string {
-	return append(os.Environ(), "PATH="+h.bin+":"+os.Getenv("PATH"), "IFCONFIG_HINTS=0")
+// env is an environment in which our programs are found first, and use the
+// host's datapath.
+func (h *host) env() []string {
+	return append(os.Environ(), "PATH="+h.bin+":"+os.Getenv("PATH"), "IFCONFIG_HINTS=0", datapathEnv(h.datapath))
+}
+
+// startDaemon starts an agrd by hand, with options, and waits until it serves.
+func (h *host) startDaemon(args ...string) *nettest.Daemon {
+	h.t.Helper()
+	cmd := exec.Command(filepath.Join(h.bin, "agrd"), args...)
+	cmd.Env = h.env()
+	d := h.StartCmd(cmd)
+	nettest.Eventually(h.t, settle, func() error { _, err := h.daemonPid(); return err })
+	return d
 }
 
 // try runs ifconfig.
@@ -114,7 +146,7 @@ func (h *host) try(args ...string) result {
 	h.t.Helper()
 	cmd := h.Command(filepath.Join(h.bin, "ifconfig"), args...)
 	var stdout, stderr bytes.Buffer
-	cmd.Env, cmd.Stdout, cmd.Stderr = h.path(), &stdout, &stderr
+	cmd.Env, cmd.Stdout, cmd.Stderr = h.env(), &stdout, &stderr
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -291,9 +323,9 @@ func (h *host) endDaemon() {
 }
 
 // pair is two hosts, joined by re0 and re1 of both.
-func pair(t *testing.T) (a, b *host) {
+func pair(t *testing.T, datapath string) (a, b *host) {
 	t.Helper()
-	a, b = newHost(t), newHost(t)
+	a, b = newHost(t, datapath), newHost(t, datapath)
 	for _, port := range []string{"re0", "re1"} {
 		nettest.Veth(a.NS, port, b.NS, port)
 	}
@@ -302,10 +334,10 @@ func pair(t *testing.T) (a, b *host) {
 
 // withSwitch is a host, joined by re0 and re1 to the ports q0 and q1 of an Open
 // vSwitch that has the address 192.0.2.2.
-func withSwitch(t *testing.T, cfg nettest.OVSConfig) (*host, openVSwitch) {
+func withSwitch(t *testing.T, datapath string, cfg nettest.OVSConfig) (*host, openVSwitch) {
 	t.Helper()
 	nettest.Require(t, nettest.OVS)
-	a, far := newHost(t), nettest.New(t)
+	a, far := newHost(t, datapath), nettest.New(t)
 	nettest.Veth(a.NS, "re0", far, "q0")
 	nettest.Veth(a.NS, "re1", far, "q1")
 	a.NoOffload("re0")

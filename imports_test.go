@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 
 	"netutil/ether":   {},
 	"netutil/eth":     {"netutil/ether"},
+	"netutil/hook":    {"netutil/ether", "netutil/rtnl"},
 	"netutil/pkt":     {"netutil/ether"},
 	"netutil/rtnl":    {"netutil/ether"},
 	"netutil/sd":      {},
@@ -61,8 +62,11 @@ var allowed = map[string][]string{
 		"agr", "agr/ctl", "agr/metrics", "agr/state", "ifcfg", "ifcfg/linux", "ifcfg/agrclient", "ifcfg/netstart", "netutil/...",
 	},
 
-	"bench/user":     {"agr/...", "ifcfg/...", "netutil/..."},
+	"bench/datapath": {"agr/ctl", "bench/lab", "bench/load", "bench/scale", "netutil/..."},
 	"bench/ifconfig": {"netutil/..."},
+	"bench/lab":      {"netutil/..."},
+	"bench/load":     {"bench/lab", "netutil/..."},
+	"bench/scale":    {"agr", "agr/...", "bench/lab", "netutil/..."},
 }
 
 // neverShipped are the packages that only tests and benchmarks may import.

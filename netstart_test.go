@@ -25,7 +25,7 @@ func (h *host) netstart(files map[string]string, names ...string) result {
 	}
 	var stdout, stderr bytes.Buffer
 	cmd := h.Command(filepath.Join(h.bin, "agrd"), append([]string{"netstart", "-d", dir}, names...)...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), datapathEnv(h.datapath)), &stdout, &stderr
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -36,8 +36,10 @@ func (h *host) netstart(files map[string]string, names ...string) result {
 
 // A machine starts from files: loopback, two ports, an aggregate on them that
 // starts its daemon, an address, and a line that fails and stops nothing.
-func TestNetstart(t *testing.T) {
-	a, b := newHost(t), newHost(t)
+func TestNetstart(t *testing.T) { eachDatapath(t, testNetstart) }
+
+func testNetstart(t *testing.T, datapath string) {
+	a, b := newHost(t, datapath), newHost(t, datapath)
 	for _, port := range []string{"re0", "re1"} {
 		nettest.Veth(a.NS, port, b.NS, port, nettest.Down)
 	}

@@ -34,7 +34,11 @@ func socketOwner(path string) (pid int, err error) {
 }
 
 // killAndWait kills a process that is not our child and waits until it is gone.
-func killAndWait(pid int) error {
+func killAndWait(pid int) error { return signalAndWait(pid, unix.SIGKILL) }
+
+// signalAndWait ends a process that is not our child by a signal, and waits until
+// it is gone.
+func signalAndWait(pid int, sig unix.Signal) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil
@@ -43,7 +47,7 @@ func killAndWait(pid int) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
 	return waitGone(fd, 5*time.Second)

@@ -25,7 +25,6 @@ import (
 //	start-agrd               starts one by hand
 //	garbage TEXT             one message to the control socket, from everybody
 func TestScripts(t *testing.T) {
-	nettest.Require(t, nettest.Root, nettest.IPRoute, nettest.TUN)
 	if err := os.Chmod(programs(t), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -33,15 +32,17 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			runScript(t, file)
-		})
-	}
+	eachDatapath(t, func(t *testing.T, datapath string) {
+		for _, file := range files {
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+				runScript(t, datapath, file)
+			})
+		}
+	})
 }
 
-func runScript(t *testing.T, file string) {
-	a, b := newHost(t), newHost(t)
+func runScript(t *testing.T, datapath, file string) {
+	a, b := newHost(t, datapath), newHost(t, datapath)
 	for i := range 4 {
 		nettest.Veth(a.NS, "re"+strconv.Itoa(i), b.NS, "q"+strconv.Itoa(i))
 	}
@@ -49,8 +50,9 @@ func runScript(t *testing.T, file string) {
 	testscript.Run(t, testscript.Params{
 		Files: []string{file},
 		Setup: func(e *testscript.Env) error {
-			for _, kv := range a.path() {
-				if k, v, _ := strings.Cut(kv, "="); k == "PATH" || k == "GORACE" || k == "IFCONFIG_HINTS" {
+			for _, kv := range a.env() {
+				switch k, v, _ := strings.Cut(kv, "="); k {
+				case "PATH", "GORACE", "IFCONFIG_HINTS", "AGRD_DATAPATH":
 					e.Setenv(k, v)
 				}
 			}
@@ -67,8 +69,7 @@ func runScript(t *testing.T, file string) {
 				ts.Check(killAndWait(pid))
 			},
 			"start-agrd": func(ts *testscript.TestScript, _ bool, _ []string) {
-				a.Start(filepath.Join(a.bin, "agrd"))
-				nettest.Eventually(t, settle, func() error { _, err := a.daemonPid(); return err })
+				a.startDaemon()
 			},
 			"garbage": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(a.garbage(strings.Join(args, " ")))

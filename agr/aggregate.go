@@ -40,19 +40,25 @@ type aggregate struct {
 	carriers chan struct{}
 	done     chan struct{} // closed when the aggregate is no more
 
-	dev     datapath.Device
-	lacp    *lacp.System
-	ports   []*port      // in the order of their agrport
-	leaving *port        // it is being restored
-	owed    []state.Port // ports that have left and were not wholly restored, or could not be resumed
-	table   dist.Table
-	hash    dist.Hash
-	flags   ctl.LinkFlags
-	mac     ether.Addr // agrN's address
-	mtu     int
-	system  ether.Addr // LACP system id, zero without ports
-	link    bool       // carrier that agrN has
-	renamed bool       // another tool gave agrN another name
+	dev          datapath.Device
+	kind         Datapath
+	why          string // it is of that kind
+	lacp         *lacp.System
+	ports        []*port      // in the order of their agrport
+	leaving      *port        // it is being restored
+	owed         []state.Port // ports that have left and were not wholly restored, or could not be resumed
+	table        dist.Table
+	hash         dist.Hash
+	flags        ctl.LinkFlags
+	shortTimeout bool
+	mac          ether.Addr // agrN's address
+	mtu          int
+	system       ether.Addr // LACP system id, zero without ports
+	link         bool       // carrier that agrN has
+	linkSet      bool       // and known to have
+	resuming     bool       // a predecessor's ports are being attached again
+	queues       queueLook  // of the ports' transmit queues
+	renamed      bool       // another tool gave agrN another name
 
 	ending  bool // destroyed, or its interface has gone
 	destroy bool // delete the interface at the end
@@ -86,6 +92,8 @@ func (a *aggregate) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		a.settle()
+		a.departing()
+		a.settle()
 		a.rearm(timer)
 	}
 	a.end()
@@ -100,6 +108,12 @@ func (a *aggregate) do(f func() error) error {
 	case <-a.done:
 		return ctl.ENXIO
 	}
+	return a.await(result)
+}
+
+// await waits for a result of the owner. An aggregate that has ended without one
+// is ENXIO.
+func (a *aggregate) await(result <-chan error) error {
 	select {
 	case err := <-result:
 		return err
@@ -137,16 +151,41 @@ func (a *aggregate) settle() {
 	for _, s := range r.Send {
 		a.send(s)
 	}
+	a.advanceFlushes()
+	a.lookAtQueues()
 }
 
-// rearm sets the timer to the protocol's next deadline.
+// rearm sets the timer to the next deadline.
 func (a *aggregate) rearm(t *time.Timer) {
-	at, ok := a.lacp.Deadline()
+	at, ok := a.deadline()
 	if !ok {
 		t.Stop()
 		return
 	}
 	t.Reset(max(0, time.Duration(at-a.now())))
+}
+
+// deadline is when something has to be done although nothing happens.
+func (a *aggregate) deadline() (lacp.Instant, bool) {
+	at, ok := a.lacp.Deadline()
+	sooner := func(t lacp.Instant) {
+		if !ok || t < at {
+			at, ok = t, true
+		}
+	}
+	if a.queues.every != 0 {
+		sooner(a.queues.at)
+	}
+	for _, p := range a.ports {
+		if p.flush != nil {
+			if t, running := p.flush.Deadline(); running {
+				sooner(lacp.Instant(t))
+			}
+		} else if p.departure != nil {
+			sooner(p.departure.end)
+		}
+	}
+	return at, ok
 }
 
 // shownPerSecond is how many transitions of a port are logged in a second: what
@@ -219,6 +258,8 @@ func (a *aggregate) config() lacp.Config {
 		System:  slow.System{Priority: systemPriority, Addr: a.system},
 		Static:  a.flags&ctl.Link1 != 0,
 		KeyBase: keyBase(a.unit),
+
+		ShortTimeout: a.shortTimeout,
 	}
 }
 
@@ -230,7 +271,7 @@ func keyBase(unit int) uint16 { return uint16(unit%1023) + 1 }
 // record is what the ledger keeps of the aggregate.
 func (a *aggregate) record() state.Agr {
 	rec := state.Agr{
-		Name: a.name, LinkFlags: uint16(a.flags),
+		Name: a.name, Datapath: string(a.kind), Why: a.why, LinkFlags: uint16(a.flags),
 		System: a.system, Seed: a.hash.Seed,
 	}
 	for _, p := range a.ports {
@@ -261,11 +302,14 @@ func (a *aggregate) setFlags(set, clear ctl.LinkFlags) error {
 	return nil
 }
 
-// stop ends the aggregate as the daemon ends: the partners are told, agrN stays
-// for a successor, and so does what the ledger knows.
+// stop ends the aggregate as the daemon ends. agrN stays for a successor, and so
+// does what the ledger knows. Where nothing forwards without the daemon, the
+// partners are told (design D11).
 func (a *aggregate) stop() {
-	a.step(lacp.Leave{})
-	a.settle()
+	if !a.dev.Info().Outlives {
+		a.step(lacp.Leave{})
+		a.settle()
+	}
 	for _, p := range a.ports {
 		p.close()
 	}

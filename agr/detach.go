@@ -12,6 +12,7 @@ import (
 // detach makes a port an ordinary interface again. It goes on past failures and
 // reports them: a port is never left half attached.
 func (a *aggregate) detach(p *port, farewell bool) error {
+	p.flush, p.flushed = nil, true
 	a.step(lacp.RemovePort{Number: p.number, Farewell: farewell})
 	a.settle()
 	errs := []error{a.dev.RemovePort(p.number), p.close()}
@@ -26,7 +27,11 @@ func (a *aggregate) detach(p *port, farewell bool) error {
 	}
 	a.ledger.note(a.record())
 	a.transition(p.name, "agr", "attached", "", "port has left "+a.name)
-	return asErrno(errors.Join(errs...))
+	err := asErrno(errors.Join(errs...))
+	if p.departure != nil {
+		p.departure.done <- err
+	}
+	return err
 }
 
 // giveBack restores a port that has left, and stays on record until it has
@@ -91,13 +96,14 @@ func (a *aggregate) unowe(index int) (rec state.Port, found bool) {
 // be done now it is tried again later; an interface that has gone is forgotten.
 func (a *aggregate) rejoin(rec state.Port) {
 	l, err := a.os.LinkByIndex(rec.Index)
-	if isGone(err) {
-		a.log.Warn("port has gone", "agr", a.name, "port", rec.Name)
+	p := portOf(rec)
+	if why := taken(p, l, err); why != "" {
+		a.log.Warn("port has left", "agr", a.name, "port", rec.Name, "reason", why)
+		a.giveBack(p)
 		return
 	}
 	if err == nil {
-		p := portOf(rec)
-		p.name, p.resumed = l.Name, true
+		p.resumed = true
 		err = a.join(p, l)
 	}
 	if err != nil {

@@ -18,6 +18,10 @@ func (e *systemError) Unwrap() []error { return []error{e.err, netbsdErrno(e.err
 
 // netbsdErrno translates. What has no counterpart is EIO.
 func netbsdErrno(err error) ctl.Errno {
+	var un *UnsupportedError
+	if errors.As(err, &un) {
+		return ctl.EOPNOTSUPP
+	}
 	var e unix.Errno
 	if !errors.As(err, &e) {
 		return ctl.EIO

@@ -23,7 +23,6 @@ import (
 	"ifagr/agr/state"
 	"ifagr/netutil/ether"
 	"ifagr/netutil/rtnl"
-	"ifagr/netutil/tap"
 )
 
 var (
@@ -41,10 +40,12 @@ type fakeOS struct {
 	groups   map[int][]ether.Addr
 	speed    map[int]uint64
 	half     map[int]bool
+	queues   map[int]rtnl.Queue
 	settings map[string]Settings
 	calls    []string
 	failAt   int             // the how-manieth change from now on fails; 0 = none
 	notOurs  map[string]bool // interfaces that another tool has made
+	noKernel string          // why there is no kernel datapath, empty when there is
 	stiff    map[int]bool    // drivers that refuse a MAC while up
 	after    func(call string)
 	devices  map[string]*dptest.Device
@@ -58,7 +59,7 @@ var errInjected = fmt.Errorf("injected: %w", unix.ENOBUFS)
 func newFakeOS() *fakeOS {
 	return &fakeOS{
 		links: make(map[int]rtnl.Link), addrs: make(map[int][]rtnl.Addr), groups: make(map[int][]ether.Addr),
-		speed: make(map[int]uint64), half: make(map[int]bool), settings: make(map[string]Settings),
+		speed: make(map[int]uint64), half: make(map[int]bool), queues: make(map[int]rtnl.Queue), settings: make(map[string]Settings),
 		notOurs: make(map[string]bool), stiff: make(map[int]bool),
 		devices: make(map[string]*dptest.Device), slows: make(map[int]*fakeSlow),
 		filters: make(map[int]*fakeFilter), wire: make(map[int]*fakeSlow),
@@ -221,6 +222,8 @@ func (o *fakeOS) SetNoARP(i int, on bool) error {
 	})
 }
 
+func (o *fakeOS) Unhook(int) error { return nil }
+
 func (o *fakeOS) Settings(name string) (Settings, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -239,6 +242,18 @@ func (o *fakeOS) Carrier(name string) (bool, error) {
 	return l.Carrier && l.Up(), err
 }
 
+func (o *fakeOS) Queue(index int) (rtnl.Queue, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.queues[index], nil
+}
+
+func (o *fakeOS) setQueue(index int, q rtnl.Queue) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queues[index] = q
+}
+
 func (o *fakeOS) Speed(name string) (uint64, bool) {
 	l, err := o.LinkByName(name)
 	if err != nil {
@@ -250,12 +265,15 @@ func (o *fakeOS) Speed(name string) (uint64, bool) {
 }
 
 // Device makes agrN, or finds the one that was left.
-func (o *fakeOS) Device(name string, mac ether.Addr) (datapath.Device, error) {
+func (o *fakeOS) Device(name string, mac ether.Addr, kind Datapath) (datapath.Device, error) {
 	o.mu.Lock()
-	notOurs := o.notOurs[name]
+	notOurs, noKernel := o.notOurs[name], o.noKernel
 	o.mu.Unlock()
+	if kind == Kernel && noKernel != "" {
+		return nil, &UnsupportedError{Why: noKernel}
+	}
 	if notOurs {
-		return nil, tap.ErrNotOurs
+		return nil, datapath.ErrNotOurs
 	}
 	if l, err := o.LinkByName(name); err == nil {
 		if err := o.change("adopt "+name, func() {}); err != nil {
@@ -269,7 +287,11 @@ func (o *fakeOS) Device(name string, mac ether.Addr) (datapath.Device, error) {
 	}
 	d := dptest.New(name, 100+len(o.devices))
 	err := o.change("device "+name, func() {
-		o.links[d.Index()] = rtnl.Link{Index: d.Index(), Name: name, Type: unix.ARPHRD_ETHER, MTU: 1500, MinMTU: 68, MaxMTU: 65521, Addr: mac}
+		l := rtnl.Link{Index: d.Index(), Name: name, Type: unix.ARPHRD_ETHER, MTU: 1500, MinMTU: 68, MaxMTU: 65521, Addr: mac}
+		if l.Kind = "tun"; kind == Kernel {
+			l.Kind = "veth"
+		}
+		o.links[d.Index()] = l
 		o.devices[name] = d
 	})
 	if err != nil {
@@ -422,8 +444,8 @@ func startWorld(t *testing.T, o *fakeOS, path string) *world {
 	w := &world{
 		t: t, fake: o, path: path, events: make(chan rtnl.Event, 1), cancel: cancel, done: make(chan error, 1),
 	}
-	cfg := Config{StatePath: path, BootID: "boot", Netns: 1}
-	w.Manager = New(cfg, OS{Viewer: o, Changer: o, Tuner: o, Medium: o, Opener: o}, slog.New(slog.DiscardHandler))
+	cfg := Config{StatePath: path, Datapath: Auto, BootID: "boot", Netns: 1}
+	w.Manager = New(cfg, OS{Viewer: o, Changer: o, Tuner: o, Medium: o, Queuer: o, Opener: o}, slog.New(slog.DiscardHandler))
 	ready := make(chan struct{})
 	go func() { w.done <- w.Run(ctx, w.events, func() { close(ready) }) }()
 	<-ready

@@ -30,9 +30,15 @@ const maxUnit = 1<<31 - 1
 type Config struct {
 	// StatePath is the state file.
 	StatePath string
+	// Datapath is what agr interfaces are made with from now on; empty is Auto.
+	// Those that a predecessor left keep theirs.
+	Datapath Datapath
 	// CarrierPoll is how often the ports' carriers are read; 0 relies on the
 	// kernel's notifications alone, which may be a second late (design D12).
 	CarrierPoll time.Duration
+	// ShortTimeout asks every partner for a LACPDU a second, and lets it expire
+	// after three (LACP_Timeout of IEEE 802.1AX-2014 6.4.2.3).
+	ShortTimeout bool
 	// Netns and BootID say where and when the state is valid.
 	Netns  uint64
 	BootID string
@@ -55,6 +61,7 @@ type Manager struct {
 	stopped bool
 	ctx     context.Context // of Run; aggregates live in it
 	wg      sync.WaitGroup
+	swept   bool          // guarded by ops
 	idle    chan struct{} // capacity 1: the last agr interface was destroyed
 }
 
@@ -138,14 +145,7 @@ func (m *Manager) Create(name string) error {
 	}
 	var seed [4]byte
 	rand.Read(seed[:])
-	rec := state.Agr{Name: name, Seed: binary.NativeEndian.Uint32(seed[:])}
-	if err := m.ledger.put(rec); err != nil {
-		return asErrno(err)
-	}
-	if _, err := m.start(rec); err != nil {
-		return asErrno(errors.Join(err, m.ledger.drop(name)))
-	}
-	return nil
+	return asErrno(m.choose(state.Agr{Name: name, Seed: binary.NativeEndian.Uint32(seed[:])}))
 }
 
 // parseUnit reads the unit of an agr interface's name.
@@ -172,7 +172,8 @@ func (m *Manager) start(rec state.Agr) (*aggregate, error) {
 	if mac.IsZero() {
 		mac = randomAddr()
 	}
-	dev, err := m.os.Device(rec.Name, mac)
+	kind := m.recorded(rec)
+	dev, err := m.os.Device(rec.Name, mac, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -184,14 +185,16 @@ func (m *Manager) start(rec state.Agr) (*aggregate, error) {
 		name: rec.Name, unit: unit, os: m.os, hub: m.hub, ledger: m.ledger, log: m.log, epoch: time.Now(),
 		requests: make(chan func()), frames: make(chan received, 64),
 		views: make(chan *view, 1), carriers: make(chan struct{}, 1), done: make(chan struct{}),
-		dev: dev, hash: dist.Hash{Mode: dist.L3, Seed: rec.Seed},
-		flags: ctl.LinkFlags(rec.LinkFlags), mac: link.Addr, mtu: link.MTU, system: rec.System,
+		dev: dev, kind: kind, why: rec.Why, hash: dist.Hash{Mode: dist.L3, Seed: rec.Seed},
+		flags: ctl.LinkFlags(rec.LinkFlags), shortTimeout: m.cfg.ShortTimeout, mac: link.Addr, mtu: link.MTU, system: rec.System,
 	}
 	a.lacp = lacp.New(a.config())
+	a.resuming = len(rec.Ports) > 0
 	a.program()
 	if !m.launch(a) {
 		return nil, errors.Join(refusal(ctl.EAGAIN, "this agrd is ending"), dev.Close(len(rec.Ports) == 0))
 	}
+	m.sweep(a)
 	return a, nil
 }
 
@@ -318,7 +321,7 @@ func (m *Manager) addPort(a *aggregate, l rtnl.Link) error {
 	if owner := m.ledger.owner(l.Index); owner != "" {
 		return refusal(ctl.EBUSY, "%s is a port of %s", l.Name, owner)
 	}
-	if _, err := m.find(l.Name); err == nil {
+	if m.own(l.Name) {
 		return refusal(ctl.EINVAL, "%s is an agr interface itself", l.Name)
 	}
 	return a.do(func() error { return a.attach(l) })
@@ -332,15 +335,21 @@ func (m *Manager) removePort(a *aggregate, l rtnl.Link) error {
 	default:
 		return refusal(ctl.EINVAL, "%s is a port of %s", l.Name, owner)
 	}
-	return a.do(func() error {
+	var left <-chan error
+	err := a.do(func() error {
 		if p := a.portByIndex(l.Index); p != nil {
-			return a.detach(p, true)
+			left = a.leave(p)
+			return nil
 		}
 		if found, err := a.forgive(l.Index); found {
 			return err
 		}
 		return refusal(ctl.ENOENT, "%s is no port", l.Name)
 	})
+	if err != nil || left == nil {
+		return err
+	}
+	return a.await(left)
 }
 
 // SetFlags sets and clears link0 to link2; other bits are EINVAL.

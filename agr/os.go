@@ -41,6 +41,8 @@ type Tuner interface {
 	Settings(name string) (Settings, error)
 	SetSettings(name string, s Settings) error
 	SetNoARP(index int, on bool) error
+	// Unhook takes the programs of a datapath away that a killed daemon could not.
+	Unhook(index int) error
 }
 
 // Medium asks a driver about its link (ethtool).
@@ -49,6 +51,11 @@ type Medium interface {
 	Carrier(name string) (bool, error)
 	// Speed is in Mb/s, 0 when the driver does not know.
 	Speed(name string) (mbps uint64, halfDuplex bool)
+}
+
+// Queuer looks at transmit queues.
+type Queuer interface {
+	Queue(index int) (rtnl.Queue, error)
 }
 
 // SlowConn sends and receives the untagged 0x8809 frames of one port.
@@ -71,8 +78,9 @@ type Filter interface {
 
 // Opener opens what moves frames.
 type Opener interface {
-	// Device makes agrN, or adopts the one that a predecessor left.
-	Device(name string, mac ether.Addr) (datapath.Device, error)
+	// Device makes agrN with that datapath, or adopts the one that a predecessor
+	// left. What the machine cannot do is an UnsupportedError.
+	Device(name string, mac ether.Addr, kind Datapath) (datapath.Device, error)
 	Slow(index int) (SlowConn, error)
 	Filter(index int) (Filter, error)
 }
@@ -83,5 +91,6 @@ type OS struct {
 	Changer
 	Tuner
 	Medium
+	Queuer
 	Opener
 }

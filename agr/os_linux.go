@@ -11,9 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ifagr/agr/datapath"
+	"ifagr/agr/datapath/kernel"
 	"ifagr/agr/datapath/user"
 	"ifagr/netutil/eth"
 	"ifagr/netutil/ether"
+	"ifagr/netutil/hook"
 	"ifagr/netutil/pkt"
 	"ifagr/netutil/rtnl"
 )
@@ -34,6 +36,7 @@ func Linux(log *slog.Logger) (OS, func() error, error) {
 		Changer: links,
 		Tuner:   linuxTuner{links},
 		Medium:  linuxMedium{drivers},
+		Queuer:  links,
 		Opener:  linuxOpener{log},
 	}
 	closeAll := func() error { return errors.Join(links.Close(), drivers.Close()) }
@@ -54,6 +57,10 @@ func (t linuxTuner) SetNoARP(index int, on bool) error {
 		flags = unix.IFF_NOARP
 	}
 	return t.conn.SetFlags(index, flags, unix.IFF_NOARP)
+}
+
+func (linuxTuner) Unhook(index int) error {
+	return errors.Join(hook.Detach(index, user.ShieldProgram), hook.Detach(index, kernel.PortProgram))
 }
 
 func (linuxTuner) Settings(name string) (Settings, error) {
@@ -100,8 +107,27 @@ func (m linuxMedium) Speed(name string) (mbps uint64, halfDuplex bool) {
 
 type linuxOpener struct{ log *slog.Logger }
 
-func (o linuxOpener) Device(name string, mac ether.Addr) (datapath.Device, error) {
+func (o linuxOpener) Device(name string, mac ether.Addr, kind Datapath) (datapath.Device, error) {
+	if kind == Kernel {
+		return openKernel(name, mac, o.log)
+	}
 	return user.New(name, mac, o.log)
+}
+
+// openKernel opens the kernel datapath, or says in a few words why there is none.
+func openKernel(name string, mac ether.Addr, log *slog.Logger) (datapath.Device, error) {
+	dev, err := kernel.New(name, mac, kernel.Options{Log: log})
+	switch {
+	case err == nil:
+		return dev, nil
+	case !errors.Is(err, kernel.ErrUnsupported):
+		return nil, err
+	case errors.Is(err, fs.ErrPermission):
+		return nil, &UnsupportedError{Why: "not permitted to load programs (CAP_BPF)", Err: err}
+	case errors.Is(err, hook.ErrNotSupported):
+		return nil, &UnsupportedError{Why: "no tcx and no clsact", Err: err}
+	}
+	return nil, &UnsupportedError{Why: err.Error()}
 }
 
 func (o linuxOpener) Slow(index int) (SlowConn, error) { return pkt.ListenSlow(index) }

@@ -42,6 +42,11 @@ type port struct {
 	promisc    bool
 	markers    marker.Limiter
 	maxDelay   time.Duration // the partner's CollectorMaxDelay
+	queues     bool          // frames may wait in its transmit queue
+	flush      *marker.Flush // its conversations wait for it
+	flushed    bool          // what was sent through it has arrived
+	unanswered int           // flushes without a Marker Response, one after another
+	departure  *departure    // it is on its way out
 	foreign    []string      // addresses that another tool added
 	reverts    reverts
 	conflict   string

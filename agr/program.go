@@ -16,6 +16,9 @@ const collectorDelayUnit = 10 * time.Microsecond
 // program tells the datapath what the protocol has decided, and agrN's carrier
 // follows: it is on when a port distributes (design D9).
 func (a *aggregate) program() {
+	if a.resuming {
+		return // what a predecessor has programmed is in force until all ports are back
+	}
 	st := a.lacp.Status()
 	prog := datapath.Program{
 		Hash:       a.hash,
@@ -24,41 +27,66 @@ func (a *aggregate) program() {
 	}
 	var shares []dist.Share
 	for _, p := range a.ports {
-		ps, ok := portStatus(st, p.number)
-		if !ok {
-			continue
-		}
-		prog.Ports = append(prog.Ports, datapath.PortState{
-			Number: p.number, Collecting: ps.Collecting, Distributing: ps.Distributing,
-			Dead: !p.link().Up,
-		})
-		if ps.Distributing {
+		s := p.programmed(st)
+		prog.Ports = append(prog.Ports, s)
+		if s.Distributing {
 			shares = append(shares, dist.Share{Port: p.number, Weight: p.speed})
 			prog.Idle = max(prog.Idle, p.maxDelay)
 		}
 	}
-	a.table = dist.Rebalance(a.table, shares)
-	prog.Table = a.table
-	if err := a.dev.Program(prog); err != nil {
-		a.log.Error("datapath not programmed", "agr", a.name, "err", err)
+	if table := dist.Rebalance(a.table, shares); table != a.table {
+		a.table = table
+		a.expectMoves()
 	}
+	prog.Table = a.table
+	a.hold(&prog)
+	a.apply(prog)
 	a.setCarrier(len(shares) > 0)
 }
 
+// apply programs the datapath. Where it cannot hold frames, order gives way to
+// delivery.
+func (a *aggregate) apply(prog datapath.Program) {
+	err := a.dev.Program(prog)
+	if err != nil && !prog.Hold.Empty() {
+		a.log.Warn("frames cannot be held; conversations move at once", "agr", a.name, "err", err)
+		a.endFlushes()
+		prog.Hold = dist.Set{}
+		err = a.dev.Program(prog)
+	}
+	if err != nil {
+		a.log.Error("datapath not programmed", "agr", a.name, "err", err)
+	}
+}
+
+// programmed is what a port may do. One that leaves sends nothing any more, and
+// collects until it has left.
+func (p *port) programmed(st lacp.Status) datapath.PortState {
+	ps, _ := portStatus(st, p.number)
+	return datapath.PortState{
+		Number: p.number, Dead: !p.link().Up, Queues: p.queues,
+		Collecting:   ps.Collecting || p.departure != nil,
+		Distributing: ps.Distributing && p.departure == nil,
+	}
+}
+
 func (a *aggregate) setCarrier(on bool) {
-	if on == a.link {
+	if on == a.link && a.linkSet {
 		return
 	}
 	if err := a.dev.SetCarrier(on); err != nil {
 		a.log.Error("carrier not set", "agr", a.name, "err", err)
 		return
 	}
-	a.link = on
-	if on {
+	changed := on != a.link
+	a.link, a.linkSet = on, true
+	switch {
+	case !changed:
+	case on:
 		a.transition("", "link", "down", "up", "a port distributes")
-		return
+	default:
+		a.transition("", "link", "up", "down", "no port distributes")
 	}
-	a.transition("", "link", "up", "down", "no port distributes")
 }
 
 func portStatus(st lacp.Status, number uint16) (lacp.PortStatus, bool) {

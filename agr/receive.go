@@ -99,6 +99,7 @@ func (a *aggregate) receiveLACP(r received) {
 	}
 	r.port.count.LACPRx++
 	r.port.maxDelay = time.Duration(pdu.CollectorMaxDelay) * collectorDelayUnit
+	a.heardLeaving(r.port, pdu)
 	a.step(lacp.Received{Number: r.port.number, PDU: pdu})
 }
 
@@ -115,6 +116,9 @@ func (a *aggregate) receiveMarker(r received) {
 		return
 	}
 	p.count.MarkerRx++
+	if p.flush != nil {
+		p.flush.Received(m)
+	}
 	if m.Type != slow.MarkerInformation || !p.markers.Allow(time.Since(a.epoch)) {
 		return
 	}

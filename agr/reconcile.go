@@ -60,35 +60,41 @@ func (a *aggregate) devAsKnown(l rtnl.Link) bool { return l.MTU == a.mtu && l.Ad
 
 func (a *aggregate) reconcilePort(p *port, v *view) {
 	l, err := a.fresh(v, p.index, func(l rtnl.Link) bool {
-		return l.Name == p.name && l.Up() == p.up && l.Carrier == p.carrier &&
+		return l.Name == p.name && l.Master == 0 && l.Up() == p.up && l.Carrier == p.carrier &&
 			l.Addr == p.mac && l.MTU == a.mtu && !makesAddrs(l)
 	})
-	switch {
-	case isGone(err):
-		a.log.Warn("port has gone", "agr", a.name, "port", p.name)
-		if err := a.detach(p, false); err != nil {
-			a.log.Error("removal of a port that has gone", "agr", a.name, "port", p.name, "err", err)
+	switch why := taken(p, l, err); {
+	case why != "":
+		a.log.Warn("port has left", "agr", a.name, "port", p.name, "reason", why)
+		if err := a.detach(p, !isGone(err)); err != nil {
+			a.log.Error("removal of a port that has left", "agr", a.name, "port", p.name, "err", err)
 		}
 		return
 	case err != nil:
 		a.log.Error("port not read", "agr", a.name, "port", p.name, "err", err)
 		return
 	}
-	a.rename(p, l)
 	a.updateLink(p, l, v.full)
 	a.revert(p, l)
 	a.revertAddrGen(p, l, v.addrs[p.index])
 	a.noteForeign(p, v.addrs[p.index])
 }
 
-// rename follows a port's name.
-func (a *aggregate) rename(p *port, l rtnl.Link) {
-	if l.Name == p.name {
-		return
+// taken says in words why an interface cannot be a port any more: another tool has
+// deleted or renamed it, moved it to another network namespace, or made it a port
+// of something else. It is empty if it still can.
+func taken(p *port, l rtnl.Link, err error) string {
+	switch {
+	case isGone(err):
+		return "the interface has gone"
+	case err != nil:
+		return ""
+	case l.Name != p.name:
+		return "the interface was renamed to " + l.Name
+	case l.Master != 0:
+		return "the interface was made part of another one"
 	}
-	a.log.Info("port was renamed", "agr", a.name, "port", p.name, "to", l.Name)
-	p.name = l.Name
-	a.ledger.note(a.record())
+	return ""
 }
 
 // updateLink tells the protocol what has changed of a port's link. Speed and
@@ -99,14 +105,23 @@ func (a *aggregate) updateLink(p *port, l rtnl.Link, full bool) {
 	p.up, p.carrier = l.Up(), l.Carrier
 	if full || p.link().Up && (!before.Up || p.speed == 0) {
 		p.speed, p.half = a.os.Speed(p.name)
+		a.readQueue(p)
 	}
 	a.linkChanged(p, before)
+}
+
+// readQueue finds out whether frames may wait in a port's transmit queue. What
+// cannot be read may have one.
+func (a *aggregate) readQueue(p *port) {
+	q, err := a.os.Queue(p.index)
+	p.queues = err != nil || q.Exists()
 }
 
 // readLink reads everything about a new port's link.
 func (a *aggregate) readLink(p *port, l rtnl.Link) {
 	p.up, p.carrier = l.Up(), l.Carrier
 	p.speed, p.half = a.os.Speed(p.name)
+	a.readQueue(p)
 }
 
 // readCarriers looks at the ports' carriers only, which may have changed

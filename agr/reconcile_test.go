@@ -99,18 +99,50 @@ func TestInterfaceGone(t *testing.T) {
 	})
 }
 
-func TestPortRenamed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := distributing(t)
-		defer w.stop()
-		w.fake.edit(11, func(l *rtnl.Link) { l.Name = "eth7" })
-		w.look()
-		st, err := w.Status("agr0")
-		w.must(err)
-		if st.Ports[1].Name != "eth7" || w.saved()[0].Ports[1].Name != "eth7" || w.Owner("eth7") != "agr0" {
-			t.Errorf("port %+v", st.Ports[1])
-		}
-	})
+// A port that another tool takes is detached at once and gets back what it had,
+// whether the daemon runs meanwhile or not.
+func TestPortTaken(t *testing.T) {
+	tests := []struct {
+		name string
+		take func(*rtnl.Link)
+	}{
+		{"renamed", func(l *rtnl.Link) { l.Name = "eth7" }},
+		{"part of a bridge", func(l *rtnl.Link) { l.Master = 99 }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := distributing(t)
+				w.fake.edit(11, tt.take)
+				w.look()
+				wantTaken(w, "re1", 1)
+				w.stop()
+			})
+		})
+		t.Run(tt.name+" while there is no daemon", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := distributing(t)
+				w.stop()
+				w.fake.edit(11, tt.take)
+				w = startWorld(t, w.fake, w.path)
+				wantTaken(w, "re1", 1)
+				w.stop()
+			})
+		})
+	}
+}
+
+// wantTaken checks that the interface with index 11 is no port any more.
+func wantTaken(w *world, name string, left int) {
+	w.t.Helper()
+	st, err := w.Status("agr0")
+	w.must(err)
+	if len(st.Ports) != left || w.Owner(name) != "" || len(w.saved()[0].Ports) != left || len(w.device().Ports()) != left {
+		w.t.Errorf("ports %+v, saved %+v", st.Ports, w.saved())
+	}
+	if l := w.fake.link(11); l.Addr != mac1 || l.AddrGenMode != rtnl.AddrGenEUI64 {
+		w.t.Errorf("not restored: %+v", l)
+	}
 }
 
 // Address and mtu of a port are put back at most three times a minute; then the

@@ -4,11 +4,33 @@ import (
 	"errors"
 	"slices"
 
+	"ifagr/agr/datapath"
 	"ifagr/agr/lacp"
 	"ifagr/agr/state"
 	"ifagr/netutil/ether"
-	"ifagr/netutil/tap"
 )
+
+// sweeper is a device that can find what killed processes have left on interfaces
+// that are not ports; those that keep lists by index are left alone.
+type sweeper interface{ Sweep(keep []int) error }
+
+// sweep looks for what killed daemons have left, once.
+func (m *Manager) sweep(a *aggregate) {
+	d, ok := a.dev.(sweeper)
+	if !ok || m.swept {
+		return
+	}
+	m.swept = true
+	var keep []int
+	for _, rec := range m.ledger.agrs() {
+		for _, p := range rec.Ports {
+			keep = append(keep, p.Index)
+		}
+	}
+	if err := a.do(func() error { return d.Sweep(keep) }); err != nil {
+		m.log.Error("what a killed daemon left is not all removed", "err", err)
+	}
+}
 
 // resume takes over what a predecessor left and no aggregate has yet. What cannot
 // be taken over now stays on record and is tried again with the next full look.
@@ -25,7 +47,7 @@ func (m *Manager) resume() {
 		}
 		a, err := m.start(rec)
 		switch {
-		case errors.Is(err, tap.ErrNotOurs):
+		case errors.Is(err, datapath.ErrNotOurs):
 			m.log.Error("another tool's interface has its name; its ports are released", "agr", rec.Name, "err", err)
 			m.abandon(rec)
 		case err != nil:
@@ -61,4 +83,6 @@ func (a *aggregate) resumePorts(recs []state.Port) {
 		a.step(lacp.Configure{Config: a.config()})
 	}
 	a.ledger.note(a.record())
+	a.resuming = false
+	a.program()
 }

@@ -13,9 +13,9 @@ func (a *aggregate) status() *ctl.Status {
 	stats := a.dev.Stats()
 	out := &ctl.Status{
 		Version: ctl.StatusVersion, Name: a.name, Index: a.dev.Index(), MAC: a.mac,
-		Datapath: a.dev.Info().Kind, Shield: a.dev.Info().Shield,
+		Datapath: string(a.kind), DatapathWhy: a.why, Shield: a.dev.Info().Shield,
 		RoundRobin: a.flags&ctl.Link0 != 0, Static: a.flags&ctl.Link1 != 0, LinkFlags: a.flags,
-		Active: st.Active, Drops: stats.Drops,
+		Active: st.Active, Drops: stats.Drops, Held: stats.Held,
 		Aggregators: []ctl.Aggregator{}, Ports: []ctl.PortStatus{},
 	}
 	for _, g := range st.Aggregators {

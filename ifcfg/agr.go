@@ -156,6 +156,9 @@ func (p *printer) agrPort(ps *ctl.PortStatus) {
 	line("partner: port=%04X prio=%04X state=%s", ps.Partner.Port, ps.Partner.PortPriority, state(ps.Partner.State))
 	line("receive=%s periodic=%s mux=%s selected=%s aggregator=%d",
 		ps.Receive, ps.Periodic, ps.Mux, ps.Selected, ps.Aggregator)
+	n := &ps.Counters
+	line("input: %s, %s%s", count(n.RxFrames, "packet"), p.bytes(n.RxBytes), optional(counted{n.RxDropped, "drop"}))
+	line("output: %s, %s%s", count(n.TxFrames, "packet"), p.bytes(n.TxBytes), optional(counted{n.TxErrors, "error"}))
 	if ps.Flags&ctl.PortDistributing == 0 && ps.Reason != "" {
 		line("reason: %s", ps.Reason)
 	}
@@ -173,10 +176,13 @@ func (p *printer) agrPort(ps *ctl.PortStatus) {
 // agrWhole prints what concerns the aggregate as a whole.
 func (p *printer) agrWhole(st *ctl.Status) {
 	p.printf("\tdatapath: %s", st.Datapath)
+	if st.DatapathWhy != "" {
+		p.printf(" (%s)", st.DatapathWhy)
+	}
 	if st.Shield != "" {
 		p.printf(", ports shielded by %s", st.Shield)
 	}
-	p.printf("\n")
+	p.printf("\n\t\toutput: %s, %d held\n", count(st.Drops, "drop"), st.Held)
 	for _, a := range st.Aggregators {
 		if !a.Active {
 			continue

@@ -77,7 +77,7 @@ type Link struct {
 	// Description is the administrator's text about the interface, any bytes;
 	// NetBSD's has at most 63, one that something else has set may be longer.
 	Description string
-	Inner       bool // the inner end of an agr interface's pair: never listed (design D8)
+	Inner       bool // a part of an agr interface's kernel datapath: never listed (design D8)
 	HasMedia    bool // the driver may have media; Media tells
 	VLAN        VLAN
 	HasVLAN     bool // a vlan(4) interface is attached to it

@@ -36,7 +36,7 @@ func (s *Session) cloners() []string {
 	return names
 }
 
-// selected are the interfaces to list, without the inner ends of agr's.
+// selected are the interfaces to list, without what agr interfaces are made of.
 func (s *Session) selected(filter Filter) ([]Link, error) {
 	links, err := s.Kernel.Links()
 	if err != nil {

@@ -23,7 +23,8 @@ func agrState() *ctl.Status {
 	lonely := actor
 	lonely.Port, lonely.State = 2, 0x45
 	return &ctl.Status{
-		Version: ctl.StatusVersion, Name: "agr0", Datapath: "user", Shield: "tcx", Active: 1, Speed: 1000,
+		Version: ctl.StatusVersion, Name: "agr0", Datapath: "user", DatapathWhy: "asked for", Shield: "tcx", Active: 1, Speed: 1000,
+		Drops: 1, Held: 2,
 		Aggregators: []ctl.Aggregator{
 			{
 				ID: 1, Active: true, Speed: 1000,
@@ -36,6 +37,7 @@ func agrState() *ctl.Status {
 			{
 				Name: "re0", Flags: 3, Receive: "CURRENT", Periodic: "SLOW_PERIODIC", Mux: "DISTRIBUTING", Selected: "SELECTED",
 				Aggregator: 1, Actor: actor, Partner: partner,
+				Counters: ctl.Counters{RxFrames: 1, RxBytes: 60, RxDropped: 2, TxFrames: 3, TxBytes: 4096, TxErrors: 1},
 			},
 			{
 				Name: "re1", Receive: "DEFAULTED", Periodic: "NO_PERIODIC", Mux: "WAITING", Selected: "STANDBY", Aggregator: 2,
@@ -63,17 +65,22 @@ func TestStatusVerboseAgr(t *testing.T) {
 			partner=[FFFF,02-AA-00-00-00-01,0005]
 			partner: port=0102 prio=7FFF state=0x3f<ACTIVITY,TIMEOUT,AGGREGATION,SYNC,COLLECTING,DISTRIBUTING>
 			receive=CURRENT periodic=SLOW_PERIODIC mux=DISTRIBUTING selected=SELECTED aggregator=1
+			input: 1 packet, 60 bytes, 2 drops
+			output: 3 packets, 4096 bytes, 1 error
 	agrport: re1, flags=0x0
 			actor: state=0x45<ACTIVITY,AGGREGATION,DEFAULTED>
 			actor: port=0002 prio=8000 key=0010
 			partner=[0000,00-00-00-00-00-00,0000]
 			partner: port=0000 prio=0000 state=0x0
 			receive=DEFAULTED periodic=NO_PERIODIC mux=WAITING selected=STANDBY aggregator=2
+			input: 0 packets, 0 bytes
+			output: 0 packets, 0 bytes
 			reason: another aggregator is active
 			foreign address: 10.0.0.9/24
 			conflict: mtu
 			loopback: its partner is this system
-	datapath: user, ports shielded by tcx
+	datapath: user (asked for), ports shielded by tcx
+		output: 1 drop, 2 held
 	aggregator: 1, 1000 Mb/s
 		actor=[8000,02-00-00-00-00-01,0010]
 		partner=[FFFF,02-AA-00-00-00-01,0005]

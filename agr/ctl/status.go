@@ -43,6 +43,7 @@ type Status struct {
 	Index        int          `json:"ifindex"`
 	MAC          ether.Addr   `json:"mac"`
 	Datapath     string       `json:"datapath"`      // "user" or "kernel"
+	DatapathWhy  string       `json:"datapath_why"`  // why it is that one; empty when nobody knows any more
 	Shield       string       `json:"shield"`        // what keeps data frames from the ports' own stacks
 	RoundRobin   bool         `json:"round_robin"`   // link0
 	Static       bool         `json:"static"`        // link1
@@ -54,7 +55,8 @@ type Status struct {
 	Speed        uint64       `json:"speed"`         // sum of the distributing ports, Mb/s
 	Aggregators  []Aggregator `json:"aggregators"`
 	Ports        []PortStatus `json:"ports"` // in the order of their agrport
-	Drops        uint64       `json:"drops"` // frames no port could be chosen for
+	Drops        uint64       `json:"drops"` // frames no port could be chosen for, or no room was for while they were held
+	Held         uint64       `json:"held"`  // frames that wait now until their conversation has moved
 }
 
 // Aggregator is one LAG ID that at least one port has selected.

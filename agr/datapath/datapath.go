@@ -14,6 +14,9 @@ var (
 	ErrNoPort = errors.New("no such port")
 	// ErrPortNumber says that a number is 0 or another port's.
 	ErrPortNumber = errors.New("port number 0 or taken")
+	// ErrNotOurs says that an interface that a device would adopt is something
+	// else, which this daemon did not make.
+	ErrNotOurs = errors.New("not an interface of ours")
 )
 
 // Device is one agrN interface and the frames that it moves. Its methods are
@@ -33,9 +36,17 @@ type Device interface {
 	RemovePort(number uint16) error
 
 	// Program replaces what every port does. It takes effect at once for ports
-	// that stop to collect or distribute; a conversation whose old port still
-	// lives moves when it has been idle for p.Idle.
+	// that stop to collect or distribute. A conversation whose old port goes on
+	// to distribute moves when it has been idle for p.Idle; one whose old port
+	// does not, with its next frame. When Program returns, no frame of a
+	// conversation that p holds is on its way to a port's transmit queue.
 	Program(p Program) error
+	// Placed tells through which port each conversation is sent, 0 for one that
+	// has not been sent anywhere. A conversation that is held stays where it was.
+	Placed() dist.Table
+	// QueueEmpty says that a port's transmit queue was seen empty just now: what
+	// was sent through it before has left.
+	QueueEmpty(number uint16)
 
 	// SetCarrier switches agrN's carrier.
 	SetCarrier(on bool) error
@@ -43,8 +54,9 @@ type Device interface {
 	// Stats reads the counters of the device and of its ports by port number.
 	Stats() Stats
 
-	// Close stops forwarding. With destroy, agrN is deleted as well; without, it
-	// stays, with its addresses and without carrier, for a successor.
+	// Close gives the device up. With destroy, agrN is deleted; without, it stays,
+	// with its addresses, for a successor: where Info.Outlives it goes on to
+	// forward, else it has no carrier.
 	Close(destroy bool) error
 }
 
@@ -55,6 +67,10 @@ type Info struct {
 	// ChangesSettings says that the shield is settings of the ports: IFF_NOARP,
 	// rp_filter, disable_ipv6. Whoever adds a port must remember what they were.
 	ChangesSettings bool
+	// Why says in a few words why it is this kind.
+	Why string
+	// Outlives says that frames are forwarded without this process (design D11).
+	Outlives bool
 	// Markers says that Port.Marker is called. Without, a Marker that is received
 	// otherwise is not overtaken by frames before it.
 	Markers bool
@@ -88,6 +104,11 @@ type Program struct {
 	// Idle is how long a conversation must have been silent before it may move
 	// away from a port that still works.
 	Idle time.Duration
+	// Hold lists the conversations that wait: their frames are kept, in order,
+	// until a Program does not list them any more, and are then sent where Table
+	// says, before any later frame. Frames beyond what a device can keep are
+	// dropped and counted; none is overtaken. It has no effect with RoundRobin.
+	Hold dist.Set
 }
 
 // PortState is what one port may do.
@@ -98,13 +119,25 @@ type PortState struct {
 	// Dead says that frames sent there are lost (no carrier, down, gone): its
 	// conversations move at once.
 	Dead bool
+	// Queues says that frames may wait in the port's transmit queue: a
+	// conversation moves away only if the queue was seen empty (QueueEmpty) since
+	// its last frame.
+	Queues bool
 }
 
 // Stats are the counters of a device.
 type Stats struct {
-	Drops uint64 // frames from agrN for which there was no port
+	// Drops are frames from agrN for which there was no port, or no room while
+	// they were held, or that belong to a single link.
+	Drops uint64
+	Held  uint64 // frames that are kept now
 	Ports map[uint16]PortStats
+	// Conversations counts what was sent of each.
+	Conversations [dist.Conversations]ConversationStats
 }
+
+// ConversationStats are the counters of one conversation.
+type ConversationStats struct{ Frames, Bytes uint64 }
 
 // PortStats are the counters of one port.
 type PortStats struct {

@@ -12,6 +12,18 @@ const Conversations = 256
 // through; 0 is no port.
 type Table [Conversations]uint16
 
+// Set is a set of conversations.
+type Set [Conversations / 64]uint64
+
+// Add puts a conversation into the set.
+func (s *Set) Add(c uint8) { s[c/64] |= 1 << (c % 64) }
+
+// Has reports whether a conversation is in the set.
+func (s *Set) Has(c uint8) bool { return s[c/64]&(1<<(c%64)) != 0 }
+
+// Empty reports whether no conversation is in the set.
+func (s *Set) Empty() bool { return *s == Set{} }
+
 // Share is a port that may carry conversations and how much of them.
 type Share struct {
 	Port   uint16

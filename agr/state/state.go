@@ -40,10 +40,12 @@ type File struct {
 // Agr is one agr interface.
 type Agr struct {
 	Name      string     `json:"name"`
-	LinkFlags uint16     `json:"link_flags"` // link0-2
-	System    ether.Addr `json:"system"`     // LACP system id, zero without ports
-	Seed      uint32     `json:"seed"`       // of the distribution hash
-	Ports     []Port     `json:"ports"`      // in the order of their agrport
+	Datapath  string     `json:"datapath,omitempty"`     // "kernel" or "user"; empty in old files
+	Why       string     `json:"datapath_why,omitempty"` // it is that one
+	LinkFlags uint16     `json:"link_flags"`             // link0-2
+	System    ether.Addr `json:"system"`                 // LACP system id, zero without ports
+	Seed      uint32     `json:"seed"`                   // of the distribution hash
+	Ports     []Port     `json:"ports"`                  // in the order of their agrport
 }
 
 // Port is one port and what it was before.

@@ -32,6 +32,7 @@ const idleGrace = 2 * time.Second
 // serveConfig is what the command line of the daemon says.
 type serveConfig struct {
 	carrierPoll time.Duration
+	datapath    agr.Datapath
 	group       int
 	idle        bool
 	log         string
@@ -46,6 +47,7 @@ func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
 	fs.BoolVar(&c.idle, "idle", false, "")
 	fs.StringVar(&c.log, "log", "text", "")
 	fs.BoolVar(&c.debug, "v", false, "")
+	datapath := fs.String("datapath", "", "")
 	group := fs.String("group", "", "")
 	if err := fs.Parse(args); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
@@ -61,8 +63,32 @@ func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
 		return c, fmt.Errorf("-carrier-poll %v: negative", c.carrierPoll)
 	}
 	var err error
+	if c.datapath, err = datapathWish(*datapath, os.Getenv(datapathEnv)); err != nil {
+		return c, err
+	}
 	c.group, err = groupID(*group)
 	return c, err
+}
+
+// datapathEnv names the environment variable that says what -datapath says, to
+// a daemon that ifconfig starts as well.
+const datapathEnv = "AGRD_DATAPATH"
+
+// datapathWish is what the option says, else what the environment says, else
+// the best that can be had.
+func datapathWish(option, env string) (agr.Datapath, error) {
+	what, value := "-datapath", option
+	if option == "" {
+		what, value = datapathEnv, env
+	}
+	if value == "" {
+		return agr.Auto, nil
+	}
+	d, err := agr.ParseDatapath(value)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", what, err)
+	}
+	return d, nil
 }
 
 // groupID finds a group by its name or number; no name is no group, -1.
@@ -132,6 +158,7 @@ func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie 
 	defer closeSystem()
 	m := agr.New(agr.Config{
 		StatePath:   statePath,
+		Datapath:    cfg.datapath,
 		CarrierPoll: cfg.carrierPoll,
 		Netns:       cookie, BootID: bootID,
 	}, system, log)

@@ -107,7 +107,7 @@ func linkOf(l *rtnl.Link) ifcfg.Link {
 		Addr:     l.Addr,
 		LinkUp:   l.Up() && l.Carrier && (l.OperState == rtnl.OperUp || l.OperState == rtnl.OperUnknown),
 		HasMedia: hardware(l), Description: l.Alias,
-		Inner:    l.Kind == "veth" && innerName(l.Name),
+		Inner:    inner(l),
 		Counters: countersOf(l),
 		Tunnel:   tunnelOf(l),
 	}
@@ -174,11 +174,13 @@ func furtherLoopback(l *rtnl.Link) bool {
 	return ok && l.Kind == "dummy" && unit != "" && strings.Trim(unit, "0123456789") == ""
 }
 
-// innerName reports agrNp, the end of agrN's pair that carries its frames.
-func innerName(name string) bool {
-	unit, ok := strings.CutPrefix(name, "agr")
-	unit, inner := strings.CutSuffix(unit, "p")
-	return ok && inner && unit != "" && strings.Trim(unit, "0123456789") == ""
+// inner reports what belongs to agrN's kernel datapath: agrNp, the end of its
+// pair that carries its frames, and agrNh, which holds frames back.
+func inner(l *rtnl.Link) bool {
+	suffix := map[string]string{"veth": "p", "tun": "h"}[l.Kind]
+	unit, ours := strings.CutPrefix(l.Name, "agr")
+	unit, ends := strings.CutSuffix(unit, suffix)
+	return suffix != "" && ours && ends && unit != "" && strings.Trim(unit, "0123456789") == ""
 }
 
 const linkFlags = ifcfg.FlagLink0 | ifcfg.FlagLink1 | ifcfg.FlagLink2

@@ -109,12 +109,28 @@ func TestCountersOf(t *testing.T) {
 	}
 }
 
-func TestInnerName(t *testing.T) {
-	for name, want := range map[string]bool{
-		"agr0p": true, "agr12p": true, "agr0": false, "agrp": false, "agrxp": false, "re0p": false, "agr0pp": false,
-	} {
-		if got := innerName(name); got != want {
-			t.Errorf("innerName(%q) = %v, want %v", name, got, want)
+func TestInner(t *testing.T) {
+	tests := []struct {
+		kind, name string
+		want       bool
+	}{
+		{"veth", "agr0p", true},
+		{"veth", "agr12p", true},
+		{"veth", "agr0", false},
+		{"veth", "agrp", false},
+		{"veth", "agrxp", false},
+		{"veth", "re0p", false},
+		{"veth", "agr0pp", false},
+		{"veth", "agr0h", false},
+		{"tun", "agr0h", true},
+		{"tun", "agr0p", false},
+		{"tun", "agr0", false},
+		{"", "agr0", false},
+		{"dummy", "agr0p", false},
+	}
+	for _, tt := range tests {
+		if got := inner(&rtnl.Link{Kind: tt.kind, Name: tt.name}); got != tt.want {
+			t.Errorf("%s of kind %q: %v, want %v", tt.name, tt.kind, got, tt.want)
 		}
 	}
 }

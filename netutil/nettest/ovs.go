@@ -196,13 +196,16 @@ func (o *OpenVSwitch) Show() (OVSState, error) {
 // LACP, says that both ends distribute on them.
 func (o *OpenVSwitch) WaitDistributing(timeout time.Duration) {
 	o.t.Helper()
-	Eventually(o.t, timeout, func() error {
-		s, err := o.Show()
-		if err != nil {
-			return err
-		}
-		return s.distributing(o.cfg.Ports, o.cfg.LACP != "off")
-	})
+	Eventually(o.t, timeout, o.Distributing)
+}
+
+// Distributing is nil when WaitDistributing would not wait.
+func (o *OpenVSwitch) Distributing() error {
+	s, err := o.Show()
+	if err != nil {
+		return err
+	}
+	return s.distributing(o.cfg.Ports, o.cfg.LACP != "off")
 }
 
 // SetActive makes a port the one that takes broadcasts; see OVSConfig.
@@ -230,6 +233,9 @@ func (o *OpenVSwitch) Stop() {
 	}
 	o.db.Stop()
 }
+
+// Pid is the process id of ovs-vswitchd, which moves the frames.
+func (o *OpenVSwitch) Pid() int { return o.sw.Pid() }
 
 // Kill ends the switch at once: it says no farewell to anybody.
 func (o *OpenVSwitch) Kill() { o.sw.Kill() }

@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"ifagr/netutil/rtnl"
 )
 
 // Need is something that a test cannot do without.
@@ -24,6 +28,9 @@ const (
 	Tshark       // package tshark
 	TUN          // kernel: /dev/net/tun
 	TCX          // kernel: eBPF programs on tcx hooks (6.6)
+	Clsact       // kernel: eBPF programs as filters of a clsact qdisc (4.5); needs root
+	VLAN         // kernel: VLAN interfaces; needs root
+	Bridge       // kernel: bridges; needs root
 )
 
 // ErrFeature is wrapped by the errors of Check that mean that the running kernel
@@ -67,13 +74,19 @@ func Check(n Need) error {
 		return checkTUN()
 	case TCX:
 		return checkTCX()
+	case Clsact:
+		return checkClsact()
+	case VLAN:
+		return checkKind("vlan", "link", "lo", "name", "v0", "type", "vlan", "id", "5")
+	case Bridge:
+		return checkKind("bridge", "name", "b0", "type", "bridge")
 	}
 	return fmt.Errorf("unknown need %d", n)
 }
 
 // String names the need.
 func (n Need) String() string {
-	names := [...]string{"root", "iproute2", "ping", "openvswitch", "tshark", "tun", "tcx"}
+	names := [...]string{"root", "iproute2", "ping", "openvswitch", "tshark", "tun", "tcx", "clsact", "8021q", "bridge"}
 	if int(n) < len(names) {
 		return names[n]
 	}
@@ -98,17 +111,26 @@ func checkTUN() error {
 	return f.Close()
 }
 
-// checkTCX attaches a program to an interface that does not exist: a kernel that
-// has tcx complains about the interface.
-func checkTCX() error {
-	const noInterface = 1<<31 - 1
+// passAll loads a program that does nothing.
+func passAll() (*ebpf.Program, error) {
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Type:         ebpf.SchedCLS,
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
 		License:      "BSD",
 	})
 	if err != nil {
-		return fmt.Errorf("%w eBPF: %w", ErrFeature, err)
+		return nil, fmt.Errorf("%w eBPF: %w", ErrFeature, err)
+	}
+	return p, nil
+}
+
+// checkTCX attaches a program to an interface that does not exist: a kernel that
+// has tcx complains about the interface.
+func checkTCX() error {
+	const noInterface = 1<<31 - 1
+	p, err := passAll()
+	if err != nil {
+		return err
 	}
 	defer func() { _ = p.Close() }()
 	l, err := link.AttachTCX(link.TCXOptions{Interface: noInterface, Program: p, Attach: ebpf.AttachTCXIngress})
@@ -119,4 +141,38 @@ func checkTCX() error {
 		return l.Close()
 	}
 	return nil
+}
+
+// checkClsact adds a filter to the loopback interface of a namespace of its own,
+// which ends with the thread that made it.
+func checkClsact() error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		done <- tryClsact()
+	}()
+	return <-done
+}
+
+func tryClsact() error {
+	p, err := passAll()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.Close() }()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("a network namespace: %w", err)
+	}
+	c, err := rtnl.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if err = c.AddClsact(1); err == nil {
+		err = c.AddClassifier(rtnl.BPFClassifier{Index: 1, Priority: 1, Handle: 1, Program: p.FD()})
+	}
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("%w clsact with cls_bpf: %w", ErrFeature, err)
+	}
+	return err
 }

@@ -58,6 +58,11 @@ func TestRequire(t *testing.T) {
 		if err := Check(TCX); err != nil && !errors.Is(err, ErrFeature) {
 			t.Errorf("TCX: %v", err)
 		}
+		for _, n := range []Need{Clsact, VLAN, Bridge} {
+			if err := Check(n); err != nil && !errors.Is(err, ErrFeature) {
+				t.Errorf("%v: %v", n, err)
+			}
+		}
 	})
 	t.Run("what is there", func(t *testing.T) {
 		if got := recordFailure(t, func(t testing.TB) { Require(t, Root, IPRoute, OVS, Ping) }); got != "" {

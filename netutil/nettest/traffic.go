@@ -2,56 +2,88 @@ package nettest
 
 import (
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"net"
 	"net/netip"
-	"strings"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
-	minFrame = 8                      // octets of payload that hold a number
-	quiet    = 300 * time.Millisecond // after which nothing is under way any more
+	minFrame   = 8                      // octets of payload that hold a flow and a number
+	numberBits = 48                     // of them, for the number
+	quiet      = 300 * time.Millisecond // after which nothing is under way any more
+	minTick    = 100 * time.Microsecond // how often a sender looks at the clock, at most
+	// receiveBuffer is what a receiver may be late, in octets as the kernel
+	// counts them: about 20,000 small datagrams.
+	receiveBuffer = 16 << 20
 )
 
-// StreamConfig says what numbered traffic is wanted.
+// Flow is one conversation of numbered traffic.
+type Flow struct {
+	Addr netip.Addr // an address of the receiver
+	Rate int        // datagrams a second; 0: 1000
+}
+
+// StreamConfig says what numbered traffic is wanted: one flow, or Flows.
 type StreamConfig struct {
 	From, To *NS
 	Addr     netip.Addr // an address of To
 	Rate     int        // datagrams a second; 0: 1000
 	Size     int        // octets of payload, at least 8
+	// Flows, when there are any, stand for Addr and Rate. Each has numbers of its
+	// own. They share their UDP ports, so that flows are told apart by address.
+	Flows []Flow
 }
 
 // Stream sends numbered UDP datagrams from one namespace to another and notes
 // which arrive.
 type Stream struct {
-	cfg  StreamConfig
 	out  *net.UDPConn
 	in   *net.UDPConn
-	dest netip.AddrPort
+	size int
 	stop chan struct{}
 	done sync.WaitGroup // sender and receiver
 
-	sent, errors atomic.Uint64
-	received     atomic.Uint64
-	arrivals     arrivals // the receiver's until it has ended
-	once         sync.Once
+	flows    []*flow
+	received atomic.Uint64
+	pause    time.Duration // longest of the sender; its own until it has ended
+	overflow uint64        // datagrams for which the receiving socket had no room
+	once     sync.Once
+}
+
+// flow is the state of one flow. The arrivals are the receiver's until it has
+// ended.
+type flow struct {
+	dest     netip.AddrPort
+	rate     int
+	sent     atomic.Uint64
+	errors   atomic.Uint64
+	arrivals arrivals
 }
 
 // StartStream starts to send. Stop it to learn what happened.
 func StartStream(t testing.TB, cfg StreamConfig) *Stream {
 	t.Helper()
-	if cfg.Rate == 0 {
-		cfg.Rate = 1000
+	if len(cfg.Flows) == 0 {
+		cfg.Flows = []Flow{{Addr: cfg.Addr, Rate: cfg.Rate}}
 	}
-	cfg.Size = max(cfg.Size, minFrame)
-	s := &Stream{cfg: cfg, stop: make(chan struct{})}
+	s := &Stream{size: max(cfg.Size, minFrame), stop: make(chan struct{})}
 	s.in = listen(t, cfg.To)
 	s.out = listen(t, cfg.From)
-	s.dest = netip.AddrPortFrom(cfg.Addr, s.in.LocalAddr().(*net.UDPAddr).AddrPort().Port())
+	port := s.in.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+	for _, f := range cfg.Flows {
+		if f.Rate == 0 {
+			f.Rate = 1000
+		}
+		s.flows = append(s.flows, &flow{dest: netip.AddrPortFrom(f.Addr, port), rate: f.Rate})
+	}
 	s.done.Add(2)
 	go s.receive()
 	go s.send()
@@ -65,7 +97,9 @@ func listen(t testing.TB, n *NS) *net.UDPConn {
 	var err error
 	n.Do(func() { c, err = net.ListenUDP("udp", nil) })
 	if err == nil {
-		err = c.SetReadBuffer(4 << 20)
+		err = control(c, func(fd int) error {
+			return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer)
+		})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -73,14 +107,31 @@ func listen(t testing.TB, n *NS) *net.UDPConn {
 	return c
 }
 
+// control calls f with a connection's descriptor.
+func control(c *net.UDPConn, f func(fd int) error) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	err = raw.Control(func(fd uintptr) { inner = f(int(fd)) })
+	return errors.Join(err, inner)
+}
+
 // Port is the UDP port that the stream is sent to.
-func (s *Stream) Port() uint16 { return s.dest.Port() }
+func (s *Stream) Port() uint16 { return s.flows[0].dest.Port() }
 
 // Received is how many datagrams have arrived so far.
 func (s *Stream) Received() uint64 { return s.received.Load() }
 
-// Sent is how many numbers have been used so far.
-func (s *Stream) Sent() uint64 { return s.sent.Load() }
+// Sent is how many numbers have been used so far, by all flows.
+func (s *Stream) Sent() uint64 {
+	var n uint64
+	for _, f := range s.flows {
+		n += f.sent.Load()
+	}
+	return n
+}
 
 // Stop ends the stream, waits for what is still under way, and reports.
 func (s *Stream) Stop() Report {
@@ -90,37 +141,65 @@ func (s *Stream) Stop() Report {
 			last = s.received.Load()
 			pause(quiet)
 		}
+		_ = control(s.in, func(fd int) (err error) { s.overflow, err = Overflow(fd); return err })
 		_ = s.out.Close()
 		_ = s.in.Close()
 		s.done.Wait()
 	})
-	r := s.arrivals.report(s.sent.Load(), time.Second/time.Duration(s.cfg.Rate))
-	r.SendErrors = s.errors.Load()
+	reports := make([]Report, len(s.flows))
+	for i, f := range s.flows {
+		reports[i] = f.arrivals.report(f.sent.Load(), time.Second/time.Duration(f.rate))
+		reports[i].SendErrors = f.errors.Load()
+	}
+	r := total(reports)
+	r.Overflow, r.Pause = s.overflow, s.pause
 	return r
 }
 
-// send catches up with the clock at each tick. A datagram that the kernel
-// refuses has used its number and counts as lost.
+// send catches up with the clock at each tick. It has a thread of its own that
+// the kernel wakes on time, because the runtime's timers are a millisecond late,
+// which is as long as the pause in which a conversation may move.
 func (s *Stream) send() {
 	defer s.done.Done()
-	tick := time.NewTicker(max(time.Millisecond, time.Second/time.Duration(s.cfg.Rate)))
-	defer tick.Stop()
-	b := make([]byte, s.cfg.Size)
-	for start := time.Now(); ; {
-		due := uint64(time.Since(start).Seconds() * float64(s.cfg.Rate))
-		for n := s.sent.Load(); n < due; n++ {
-			binary.BigEndian.PutUint64(b, n)
-			if _, err := s.out.WriteToUDPAddrPort(b, s.dest); err != nil {
-				s.errors.Add(1)
-			}
-			s.sent.Store(n + 1)
+	runtime.LockOSThread() // and ends with the goroutine, for its timer slack
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	fastest := slices.MaxFunc(s.flows, func(a, b *flow) int { return a.rate - b.rate })
+	tick := max(minTick, time.Second/time.Duration(fastest.rate))
+	b := make([]byte, s.size)
+	start := time.Now()
+	for last := start; ; {
+		now := time.Now()
+		s.pause = max(s.pause, now.Sub(last))
+		last = now
+		for i, f := range s.flows {
+			s.catchUp(i, f, now.Sub(start), b)
 		}
 		select {
-		case <-tick.C:
 		case <-s.stop:
 			return
+		default:
 		}
+		sleep(tick - time.Since(start)%tick)
 	}
+}
+
+// catchUp sends what a flow should have sent by now. A datagram that the kernel
+// refuses has used its number and counts as lost.
+func (s *Stream) catchUp(index int, f *flow, elapsed time.Duration, b []byte) {
+	due := uint64(elapsed.Seconds() * float64(f.rate))
+	for n := f.sent.Load(); n < due; n++ {
+		binary.BigEndian.PutUint64(b, uint64(index)<<numberBits|n)
+		if _, err := s.out.WriteToUDPAddrPort(b, f.dest); err != nil {
+			f.errors.Add(1)
+		}
+		f.sent.Store(n + 1)
+	}
+}
+
+// sleep is clock_nanosleep(2).
+func sleep(d time.Duration) {
+	t := unix.NsecToTimespec(d.Nanoseconds())
+	_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &t, nil)
 }
 
 func (s *Stream) receive() {
@@ -131,82 +210,13 @@ func (s *Stream) receive() {
 		if err != nil {
 			return
 		}
-		if n >= minFrame {
-			s.arrivals.add(binary.BigEndian.Uint64(b))
+		if n < minFrame {
+			continue
+		}
+		v := binary.BigEndian.Uint64(b)
+		if i := int(v >> numberBits); i < len(s.flows) {
+			s.flows[i].arrivals.add(v & (1<<numberBits - 1))
 			s.received.Add(1)
 		}
 	}
-}
-
-// Report is what became of a stream.
-type Report struct {
-	Sent       uint64
-	Received   uint64 // without duplicates
-	Lost       uint64
-	Duplicated uint64 // copies beyond the first
-	Reordered  uint64 // arrived after one with a higher number
-	SendErrors uint64 // of the lost ones, those that the kernel refused
-	Runs       []Run  // of lost ones, in order
-}
-
-// Run is a number of successive datagrams that were lost.
-type Run struct {
-	First uint64
-	Count uint64
-	Lasts time.Duration // Count at the stream's rate
-}
-
-// String is the report on one line.
-func (r Report) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d sent, %d received, %d lost (%d refused), %d duplicated, %d reordered",
-		r.Sent, r.Received, r.Lost, r.SendErrors, r.Duplicated, r.Reordered)
-	for _, run := range r.Runs {
-		fmt.Fprintf(&b, "; lost %d from %d on (%v)", run.Count, run.First, run.Lasts)
-	}
-	return b.String()
-}
-
-// arrivals is what a receiver notes of the numbers that it gets.
-type arrivals struct {
-	seen       []bool // by number
-	duplicated uint64
-	reordered  uint64
-}
-
-// maxNumber is beyond what a test sends; a number above it is not ours.
-const maxNumber = 1 << 28
-
-func (a *arrivals) add(n uint64) {
-	switch {
-	case n >= maxNumber:
-		return
-	case n >= uint64(len(a.seen)):
-		a.seen = append(a.seen, make([]bool, n+1-uint64(len(a.seen)))...)
-	case a.seen[n]:
-		a.duplicated++
-		return
-	default:
-		a.reordered++
-	}
-	a.seen[n] = true
-}
-
-// report counts up to the number of datagrams sent, one each interval.
-func (a *arrivals) report(sent uint64, interval time.Duration) Report {
-	r := Report{Sent: sent, Duplicated: a.duplicated, Reordered: a.reordered}
-	for n := range sent {
-		if n < uint64(len(a.seen)) && a.seen[n] {
-			r.Received++
-			continue
-		}
-		r.Lost++
-		if last := len(r.Runs) - 1; last >= 0 && r.Runs[last].First+r.Runs[last].Count == n {
-			r.Runs[last].Count++
-			r.Runs[last].Lasts += interval
-			continue
-		}
-		r.Runs = append(r.Runs, Run{First: n, Count: 1, Lasts: interval})
-	}
-	return r
 }

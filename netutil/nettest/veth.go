@@ -1,6 +1,9 @@
 package nettest
 
 import (
+	"fmt"
+	"time"
+
 	"ifagr/netutil/ether"
 	"ifagr/netutil/rtnl"
 )
@@ -22,7 +25,9 @@ const indexesPerNS = 1000
 //
 // The two ends have different interface indexes: with equal ones the kernel
 // takes them for hardware and reports a loss of carrier up to a second late.
-// Their MAC addresses are LinkAddr of namespace and end.
+// Their MAC addresses are LinkAddr of namespace and end. Unless they are left
+// down, frames pass when Veth returns: the kernel drops what is sent between the
+// coming of a carrier and its own look at it.
 func Veth(a *NS, aName string, b *NS, bName string, opts ...Option) {
 	a.t.Helper()
 	var want Option
@@ -33,11 +38,8 @@ func Veth(a *NS, aName string, b *NS, bName string, opts ...Option) {
 	v.Index, v.Addr = a.nextLink()
 	v.FarIndex, v.FarAddr = b.nextLink()
 	a.rtnl(func(c *rtnl.Conn) error { return c.AddVeth(v) })
-	for _, end := range []struct {
-		ns    *NS
-		name  string
-		index int
-	}{{a, aName, v.Index}, {b, bName, v.FarIndex}} {
+	ends := []vethEnd{{a, aName, v.Index}, {b, bName, v.FarIndex}}
+	for _, end := range ends {
 		if want&NoIPv6 != 0 {
 			end.ns.Sysctl("net/ipv6/conf/"+end.name+"/disable_ipv6", "1")
 		}
@@ -45,6 +47,34 @@ func Veth(a *NS, aName string, b *NS, bName string, opts ...Option) {
 			end.ns.rtnl(func(c *rtnl.Conn) error { return c.SetUp(end.index) })
 		}
 	}
+	if want&Down == 0 {
+		for _, end := range ends {
+			Eventually(a.t, vethWait, end.operates)
+		}
+	}
+}
+
+// vethEnd is one end of a link.
+type vethEnd struct {
+	ns    *NS
+	name  string
+	index int
+}
+
+// vethWait is how long the kernel may take to notice a carrier.
+const vethWait = 10 * time.Second
+
+// operates is nil when frames pass through an interface that is up.
+func (e vethEnd) operates() error {
+	var link rtnl.Link
+	e.ns.rtnl(func(c *rtnl.Conn) (err error) {
+		link, err = c.LinkByIndex(e.index)
+		return err
+	})
+	if link.OperState != rtnl.OperUp {
+		return fmt.Errorf("%s is %s", e.name, link.OperState)
+	}
+	return nil
 }
 
 // LinkAddr is the MAC address of the i-th end of a link that was made in the

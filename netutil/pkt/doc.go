@@ -1,9 +1,10 @@
 // Package pkt sends and receives whole Ethernet frames on one physical port
-// through packet(7) sockets. It has one type for each of the three uses that an
+// through packet(7) sockets. It has one type for each of the uses that an
 // aggregate has for them:
 //
 //	Slow    slow-protocol frames to and from the daemon (0x8809 only)
 //	Data    data frames in batches, with virtio_net_hdr and VLAN tags
+//	Sender  data frames one by one, outwards only
 //	Groups  group addresses and promiscuous mode, as long as it is open
 //
 // A socket is made with protocol 0, which receives nothing, then set up, then
@@ -14,8 +15,8 @@
 // The sockets of Slow and Groups are mdlayher/socket's, which brings the runtime's
 // poller, deadlines, and Close from another goroutine; mdlayher/packet on top of
 // it hides what is needed here, the packet type and PACKET_AUXDATA. Those of Data
-// are bare: being known to the poller costs a fifth of what a small frame costs
-// in all.
+// and Sender are bare: being known to the poller costs a fifth of what a small
+// frame costs in all.
 //
 // # Tags
 //

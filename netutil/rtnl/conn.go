@@ -97,30 +97,76 @@ func (c *Conn) dump(r request, reset func(), each func([]byte) error) error {
 func (c *Conn) get(r request, each func([]byte) error) (consistent bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	sequence, err := c.send(r)
+	if err != nil {
+		return false, err
+	}
+	got, err := c.receive(sequence, each)
+	return got.consistent, err
+}
+
+// getAny is get for a request that the kernel may answer with nothing at all: it
+// asks for an acknowledgement, which comes in a datagram of its own behind whatever
+// else comes.
+func (c *Conn) getAny(r request, each func([]byte) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.flags |= netlink.Acknowledge
+	sequence, err := c.send(r)
+	if err != nil {
+		return err
+	}
+	var first error
+	for {
+		got, err := c.receive(sequence, each)
+		if first == nil {
+			first = err
+		}
+		if got.acknowledged || err != nil && !got.complete {
+			return first
+		}
+	}
+}
+
+// send sends a request and tells its sequence number.
+func (c *Conn) send(r request) (sequence uint32, err error) {
 	sent, err := c.nl.Send(netlink.Message{
 		Header: netlink.Header{Type: netlink.HeaderType(r.typ), Flags: netlink.Request | r.flags},
 		Data:   r.data,
 	})
-	if err != nil {
-		return false, err
-	}
-	consistent = true
+	return sent.Header.Sequence, err
+}
+
+// received says what was in a reply, or a part of one.
+type received struct {
+	consistent   bool // nothing changed while it was put together
+	acknowledged bool // with it the reply ends
+	complete     bool // read to its end: an error is that of each
+}
+
+// receive reads one datagram, or a dump to its end.
+func (c *Conn) receive(sequence uint32, each func([]byte) error) (got received, err error) {
+	got.consistent = true
 	var first error
 	for m, err := range c.nl.ReceiveIter() {
 		switch {
 		case err != nil:
-			return false, err
-		case m.Header.Sequence != sent.Header.Sequence:
+			return received{}, err
+		case m.Header.Sequence != sequence:
 			continue // the rest of a reply that was given up
 		case m.Header.Flags&netlink.DumpInterrupted != 0:
-			consistent = false
+			got.consistent = false
 		}
-		if m.Header.Type == netlink.Error || first != nil {
-			continue // an acknowledgement: a refusal came as err
+		if m.Header.Type == netlink.Error {
+			got.acknowledged = true // a refusal came as err
+			continue
 		}
-		first = each(m.Data)
+		if first == nil {
+			first = each(m.Data)
+		}
 	}
-	return consistent, first
+	got.complete = true
+	return got, first
 }
 
 // fail is wrap for an interface known by its index. Its name is asked for only

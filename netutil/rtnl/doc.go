@@ -4,6 +4,8 @@
 //	Conn.Links, LinkByName, LinkByIndex -> Link    one dump, or one request
 //	Conn.Addrs(index, family)           -> []Addr  filtered by the kernel
 //	Conn.SetUp, SetMTU, SetAddr, AddAddr, ...      one acknowledged request each
+//	Conn.Queue(index) -> Queue                     what waits to be sent
+//	Conn.AddClsact, AddClassifier, ...             programs that see what arrives
 //	Watch -> Watcher.C                             "look again", never what changed
 //
 // What is read is plain data, decoded in one pass; nothing is cached. Looking up

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,7 +51,7 @@ func (d *Device) Read(b *Batch) error {
 	octets := 0
 	for len(b.frames) < len(b.bufs) && octets < batchOctets {
 		buf := b.bufs[len(b.frames)]
-		n, err := unix.Read(d.fd, buf)
+		n, err := d.call(unix.SYS_READ, buf)
 		switch {
 		case err == nil:
 			b.frames = append(b.frames, buf[:n])
@@ -88,10 +89,22 @@ type Written struct {
 func (d *Device) Write(frames [][]byte) Written {
 	var w Written
 	for _, f := range frames {
-		if _, err := unix.Write(d.fd, f); err == nil {
+		if len(f) == 0 {
+			continue
+		}
+		if _, err := d.call(unix.SYS_WRITE, f); err == nil {
 			w.Frames++
 			w.Octets += len(f) - HeaderLen
 		}
 	}
 	return w
+}
+
+// call is read(2) or write(2) of one frame.
+func (d *Device) call(trap uintptr, b []byte) (int, error) {
+	n, _, errno := unix.RawSyscall(trap, uintptr(d.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }

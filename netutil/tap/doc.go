@@ -1,6 +1,6 @@
-// Package tap makes and adopts persistent TAP devices: network interfaces whose
-// far side is a file descriptor of this process (Linux, tun(4) and the kernel's
-// Documentation/networking/tuntap.rst).
+// Package tap makes TAP devices, network interfaces whose far side is a file
+// descriptor of this process, and adopts persistent ones (Linux, tun(4) and the
+// kernel's Documentation/networking/tuntap.rst).
 //
 //	host stack -> agr0 -> Device.Read    (virtio_net_hdr, then the frame)
 //	host stack <- agr0 <- Device.Write   (the same)

@@ -45,20 +45,25 @@ type Options struct {
 	// set within microseconds of the device's birth, so that udev's
 	// MACAddressPolicy, which only touches random addresses, leaves it alone.
 	Addr ether.Addr
+	// Transient lets the device go with its descriptor, at the latest when the
+	// process ends.
+	Transient bool
 }
 
 // Device is a TAP device that this process is attached to. Its methods may be
 // called from several goroutines, but none during or after Close and Delete.
 //
 // The descriptor is not known to the runtime's poller, which would be called back
-// for every single frame; whoever reads waits for FD with poll(2).
+// for every single frame; whoever reads waits for FD with poll(2). Nor does the
+// runtime's scheduler know of Read and Write, which never wait.
 type Device struct {
 	fd    int
 	name  string
 	index int
 }
 
-// Create makes a new persistent device without carrier. It fails with ErrBusy
+// Create makes a new device without carrier, persistent unless it is to be
+// transient. It fails with ErrBusy
 // when an interface of that name exists, of whatever kind. After an error
 // nothing is left behind.
 func Create(name string, o Options) (*Device, error) {
@@ -77,6 +82,9 @@ func create(name string, o Options) (*Device, error) {
 	d, err := newDevice(fd, name, o)
 	if err != nil {
 		return nil, closeAfter(fd, err)
+	}
+	if o.Transient {
+		return d, nil
 	}
 	if err := d.SetPersistent(true); err != nil {
 		return nil, errors.Join(err, d.Close())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -113,10 +114,42 @@ func TestSetCarrier(t *testing.T) {
 	}
 }
 
+// TestTransient: a device that is not persistent goes with its descriptor, and can
+// be adopted by nobody.
+func TestTransient(t *testing.T) {
+	n := namespace(t)
+	var d *tap.Device
+	var err error
+	n.Do(func() { d, err = tap.Create("agr0h", tap.Options{Transient: true}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := show(t, n, "agr0h"); l.Info.Data.Persist || l.Info.Data.User == nil {
+		t.Errorf("%+v", l)
+	}
+	if _, err := openTap(n, "agr0h"); !errors.Is(err, tap.ErrNotOurs) {
+		t.Errorf("adopted: %v", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if exists(n, "agr0h") {
+		t.Error("agr0h was left behind")
+	}
+}
+
 // TestCreateFails wants the error, and everything as it was.
 func TestCreateFails(t *testing.T) {
 	n := namespace(t)
 	nettest.Veth(n, "re0", n, "re1")
+	for _, name := range []string{"re0", "re1"} { // the kernel says late that they are up
+		nettest.Eventually(t, 5*time.Second, func() error {
+			if state := show(t, n, name).State; state != "UP" {
+				return fmt.Errorf("%s is %s", name, state)
+			}
+			return nil
+		})
+	}
 	n.Run("ip", "tuntap", "add", "other", "mode", "tap")
 	tests := []struct {
 		name, device string

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"ifagr/agr/datapath"
+	"ifagr/agr/dist"
 )
 
 // Op names a method of a Device that can be made to fail.
@@ -41,6 +42,8 @@ type Device struct {
 	stats    datapath.Stats
 	closed   bool
 	destroy  bool
+	placed   dist.Table
+	empty    map[uint16]int // calls of QueueEmpty
 }
 
 // New makes a device without carrier and without ports.
@@ -50,7 +53,36 @@ func New(name string, index int) *Device {
 		info:  datapath.Info{Kind: "fake", Shield: "none"},
 		ports: map[uint16]datapath.Port{},
 		fail:  map[Op][]error{},
+		empty: map[uint16]int{},
 	}
+}
+
+// Place sets what Placed returns.
+func (d *Device) Place(t dist.Table) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.placed = t
+}
+
+// Placed implements datapath.Device with what Place set.
+func (d *Device) Placed() dist.Table {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.placed
+}
+
+// QueueEmpty implements datapath.Device.
+func (d *Device) QueueEmpty(number uint16) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.empty[number]++
+}
+
+// Emptied tells how often QueueEmpty was called for a port.
+func (d *Device) Emptied(number uint16) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.empty[number]
 }
 
 // FailNext makes the next call of op that has no error waiting yet fail with

@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"ifagr/agr/datapath"
+	"ifagr/agr/dist"
 	"ifagr/netutil/ether"
 	"ifagr/netutil/pkt"
 	"ifagr/netutil/tap"
@@ -15,6 +17,10 @@ import (
 
 // Both sides put the same header before a frame, so it goes straight through.
 var _ [tap.HeaderLen - pkt.HeaderLen]struct{} = [pkt.HeaderLen - tap.HeaderLen]struct{}{}
+
+// adoptWait is how long Program waits for the outbound, whose rounds take a few
+// milliseconds at most; but the machine may have other things to do.
+const adoptWait = time.Second
 
 var _ datapath.Device = (*Device)(nil)
 
@@ -32,12 +38,15 @@ type Device struct {
 
 // New makes agrN with the given address (zero: the kernel's choice), or adopts
 // the one that a process before this one left, which keeps its address. It has
-// no carrier yet. After an error nothing has changed.
+// no carrier yet. After an error nothing has changed. It may raise GOMAXPROCS.
 func New(name string, mac ether.Addr, log *slog.Logger) (*Device, error) {
 	t, err := tap.Open(name)
 	adopted := err == nil
 	if errors.Is(err, os.ErrNotExist) {
 		t, err = tap.Create(name, tap.Options{Addr: mac})
+	}
+	if errors.Is(err, tap.ErrNotOurs) {
+		return nil, fmt.Errorf("%w: %w", datapath.ErrNotOurs, err)
 	}
 	if err != nil {
 		return nil, err
@@ -61,6 +70,7 @@ func newDevice(t *tap.Device, log *slog.Logger) (*Device, error) {
 	d := &Device{log: log, tap: t, shield: newShield(log), ports: make(map[uint16]*port), loop: l}
 	d.program.Store(&program{})
 	d.out = newOutbound(t, &d.program)
+	reserveThreads()
 	go func() {
 		if err := l.run(d.out.move); err != nil {
 			log.Error("no more frames are sent", "device", t.Name(), "reason", err)
@@ -120,38 +130,75 @@ func (d *Device) openPort(p datapath.Port) (*port, error) {
 }
 
 // RemovePort implements datapath.Device. What the port has accepted is still
-// sent; what waits at its socket is not received any more.
+// sent, and what waits at its socket is received as the program says.
 func (d *Device) RemovePort(number uint16) error {
 	p := d.ports[number]
 	if p == nil {
 		return fmt.Errorf("remove port %d: %w", number, datapath.ErrNoPort)
 	}
 	delete(d.ports, number)
-	d.program.Store(d.program.Load().without(p))
-	if err := errors.Join(p.loop.stop(), p.close(), p.undo()); err != nil {
+	err := p.loop.stop()
+	if err == nil {
+		p.drain()
+	}
+	err = errors.Join(err, d.publish(d.program.Load().without(p)), p.close(), p.undo())
+	if err != nil {
 		return fmt.Errorf("remove port %s: %w", p.Name, err)
 	}
 	return nil
 }
 
 // Program implements datapath.Device. It fails, and changes nothing, when it
-// names a port that was not added.
+// names a port that was not added. It also fails when the outbound does not come
+// to take the program over in time: then frames may still leave by the last one.
 func (d *Device) Program(p datapath.Program) error {
 	c, err := compile(p, d.ports)
 	if err != nil {
 		return err
 	}
-	d.program.Store(c)
+	if err := d.publish(c); err != nil {
+		return fmt.Errorf("program: %w", err)
+	}
 	return nil
+}
+
+// publish replaces the program and waits until the outbound has sent everything
+// that it began to send by the last one.
+func (d *Device) publish(p *program) error {
+	d.program.Store(p)
+	return d.loop.await(p.adopted, adoptWait)
+}
+
+// Placed implements datapath.Device.
+func (d *Device) Placed() (t dist.Table) {
+	for c := range t {
+		t[c] = uint16(d.out.conv[c].placed.Load())
+	}
+	return t
+}
+
+// QueueEmpty implements datapath.Device.
+func (d *Device) QueueEmpty(number uint16) {
+	if p := d.ports[number]; p != nil {
+		p.empty.Store(int64(d.out.now()))
+	}
 }
 
 // SetCarrier implements datapath.Device.
 func (d *Device) SetCarrier(on bool) error { return d.tap.SetCarrier(on) }
 
 // Stats implements datapath.Device. A frame that is still to be segmented counts
-// as one, as it does in the kernel's own counters of a TAP device.
+// as one, as it does in the kernel's own counters of a TAP device. Conversations
+// are not told apart while the ports take turns.
 func (d *Device) Stats() datapath.Stats {
-	s := datapath.Stats{Drops: d.out.drops.Load(), Ports: make(map[uint16]datapath.PortStats, len(d.ports))}
+	s := datapath.Stats{
+		Drops: d.out.drops.Load(),
+		Held:  d.out.held.number.Load(),
+		Ports: make(map[uint16]datapath.PortStats, len(d.ports)),
+	}
+	for c := range s.Conversations {
+		s.Conversations[c] = d.out.conv[c].stats()
+	}
 	for number, p := range d.ports {
 		s.Ports[number] = p.stats()
 	}

@@ -95,7 +95,7 @@ func TestStaysOnPort(t *testing.T) {
 // TestOnce: each datagram arrives exactly once, broadcasts too, and ARP gets
 // exactly one answer, agr0's, whichever shield is used.
 func TestOnce(t *testing.T) {
-	for _, shield := range []string{ShieldTCX, ShieldSettings} {
+	for _, shield := range []string{ShieldTCX, ShieldClsact, ShieldSettings} {
 		t.Run(shield, func(t *testing.T) {
 			a, b := pair(t, shield)
 			want := datapath.Info{Kind: "user", Shield: shield, ChangesSettings: shield == ShieldSettings, Markers: true}
@@ -277,6 +277,40 @@ func TestPortGoes(t *testing.T) {
 	}
 }
 
+// TestRemovePortReceives: what has arrived at a port is with the host when the
+// port has been removed, and nothing that a port got which does not collect.
+func TestRemovePortReceives(t *testing.T) {
+	a, b := pair(t, ShieldTCX)
+	b.program(good(1), datapath.PortState{Number: 2})
+	wires := []*pkt.Data{a.tap("re0"), a.tap("re1")}
+	out := b.tap("agr0")
+	const batches, size = 40, 64
+	frames := make([][]byte, size)
+	for i := range frames {
+		frames[i] = frame(toB, nil, 1)
+	}
+	for range batches {
+		transmit(t, wires[0], frames...)
+		transmit(t, wires[1], frames...)
+	}
+	b.Do(func() {
+		if err := errors.Join(b.dev.RemovePort(1), b.dev.RemovePort(2)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	got, batch := 0, pkt.NewRecvBatch(size)
+	for out.Receive(batch) == nil {
+		for _, f := range batch.Frames() {
+			if bytes.Equal(f[pkt.HeaderLen+12:pkt.HeaderLen+14], []byte{0x88, 0xb5}) {
+				got++
+			}
+		}
+	}
+	if want := batches * size; got != want {
+		t.Errorf("%d frames arrived, want %d", got, want)
+	}
+}
+
 // TestHostDown takes b's agr0 down and up again.
 func TestHostDown(t *testing.T) {
 	a, b := pair(t, ShieldTCX)
@@ -322,15 +356,16 @@ func TestRestart(t *testing.T) {
 	receiveUntil(t, out, lastFrame)
 }
 
-// TestUndo wants everything back as it was, with either shield.
+// TestUndo wants everything back as it was, with each shield.
 func TestUndo(t *testing.T) {
-	for _, shield := range []string{ShieldTCX, ShieldSettings} {
+	for _, shield := range []string{ShieldTCX, ShieldClsact, ShieldSettings} {
 		t.Run(shield, func(t *testing.T) {
 			nettest.Require(t, nettest.TUN)
 			s := &side{NS: nettest.New(t), t: t, addr: netip.MustParseAddr("192.0.2.1")}
 			nettest.Veth(s.NS, "re0", s.NS, "re1")
 			s.Sysctl("net/ipv4/conf/re0/rp_filter", "2")
 			s.waitUp("re0")
+			s.waitUp("re1")
 			look := func() string {
 				return s.Output("ip", "-d", "link", "show") +
 					s.Output("sysctl", "net.ipv4.conf.re0.rp_filter", "net.ipv6.conf.re0.disable_ipv6",
@@ -359,6 +394,7 @@ func TestErrors(t *testing.T) {
 	s := &side{NS: nettest.New(t), t: t, addr: netip.MustParseAddr("192.0.2.1")}
 	nettest.Veth(s.NS, "re0", s.NS, "re1", nettest.NoIPv6)
 	s.waitUp("re0")
+	s.waitUp("re1")
 	s.start(ShieldTCX)
 	before := s.Output("ip", "-d", "link", "show")
 	s.Do(func() {

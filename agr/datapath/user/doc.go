@@ -8,15 +8,22 @@
 //  1. It reads as many frames as wait at the TAP device, up to a batch, each
 //     behind its virtio_net_hdr: segmentation and checksums are still to be done,
 //     by the port.
-//  2. It loads the current program, once for the batch, and the time.
+//  2. It loads the current program, once for the batch, and the time. When the
+//     program is a new one, it first sends the frames that were held and are not
+//     to be held any more.
 //  3. A frame that belongs to a single link (ether.StaysOnPort) is dropped. Any
-//     other is hashed into its conversation, and the conversation says which port.
-//     If the program wants another port than the conversation has, it moves: at
-//     once when the old port no longer distributes, else when it has been idle.
-//     With link0 the ports take turns instead.
+//     other is hashed into its conversation. If the program holds the conversation,
+//     a copy of the frame is kept. Else the conversation says which port: if the
+//     program wants another one than it has, it moves, at once when the old port
+//     no longer distributes, else when it has been idle, with the old port's queue
+//     empty. With link0 the ports take turns instead.
 //  4. The frame is queued at the port, and behind the last frame each port sends
 //     its queue with one system call. A port that refuses loses its own frames,
 //     and never stops the others.
+//
+// A new program wakes the outbound, and whoever brought it waits until step 2, when
+// nothing is under way by an older one: a Marker sent from then on is behind the
+// last frame of what the new program holds.
 //
 // In, from a port to the host. Each port has one goroutine, its inbound:
 //
@@ -35,5 +42,6 @@
 // The program is immutable and replaced as a whole, through an atomic pointer, so
 // no frame takes a lock; a batch takes the lock of the port it is sent to, which
 // only the port's removal contends for. What conversations remember belongs to the
-// outbound alone. Nothing is allocated for a frame.
+// outbound alone; the others read copies of it. Nothing is allocated for a frame
+// that is not held.
 package user

@@ -3,7 +3,6 @@ package user
 import (
 	"encoding/hex"
 	"errors"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +22,8 @@ type fakeWire struct {
 	sent     []string // frames in hex, without their headers
 	record   bool
 	closed   bool
+	took     func()        // if any, is called while a frame is sent
+	gate     chan struct{} // if any, a call waits for it twice: to say that it is there, and to go on
 }
 
 func (w *fakeWire) FD() int                        { return -1 }
@@ -30,6 +31,10 @@ func (w *fakeWire) Receive(b *pkt.RecvBatch) error { return pkt.ErrWouldBlock }
 
 func (w *fakeWire) Send(b *pkt.SendBatch) (pkt.Sent, error) {
 	var s pkt.Sent
+	if w.gate != nil {
+		w.gate <- struct{}{}
+		<-w.gate
+	}
 	for b.Len() > 0 {
 		if len(w.errs) > 0 {
 			err := w.errs[0]
@@ -42,6 +47,9 @@ func (w *fakeWire) Send(b *pkt.SendBatch) (pkt.Sent, error) {
 			return s, pkt.ErrWouldBlock
 		}
 		w.room--
+		if w.took != nil {
+			w.took()
+		}
 		if w.record {
 			w.sent = append(w.sent, hex.EncodeToString(b.First()[pkt.HeaderLen:]))
 		}
@@ -89,24 +97,34 @@ func (h *fakeHost) Write(frames [][]byte) tap.Written {
 	return w
 }
 
-// rig is ports on fakes and a program for them.
+// rig is a device whose ports are fakes, and whose loop is the test.
 type rig struct {
-	program atomic.Pointer[program]
-	ports   map[uint16]*port
-	wires   map[uint16]*fakeWire
-	host    *fakeHost
-	out     *outbound
+	*Device
+	wires map[uint16]*fakeWire
+	host  *fakeHost
+	clock time.Duration // the outbound's
 }
 
 func newRig(numbers ...uint16) *rig {
-	r := &rig{ports: map[uint16]*port{}, wires: map[uint16]*fakeWire{}, host: &fakeHost{record: true}}
+	r := &rig{
+		Device: &Device{ports: map[uint16]*port{}},
+		wires:  map[uint16]*fakeWire{},
+		host:   &fakeHost{record: true},
+	}
 	for _, n := range numbers {
 		r.wires[n] = &fakeWire{room: -1, record: true}
 		r.ports[n] = newPort(datapath.Port{Number: n}, r.wires[n], r.host, &r.program)
 	}
 	r.program.Store(&program{})
 	r.out = newOutbound(nil, &r.program)
+	r.out.now = func() time.Duration { return r.clock }
 	return r
+}
+
+// dispatch sends frames at a time.
+func (r *rig) dispatch(at time.Duration, frames ...[]byte) {
+	r.clock = at
+	r.out.dispatch(frames)
 }
 
 func (r *rig) set(t testing.TB, p datapath.Program) *program {
@@ -139,8 +157,11 @@ func data(n byte) []byte {
 	return f[:tap.HeaderLen+60]
 }
 
+// hexOf is a frame as the fakes note it.
+func hexOf(f []byte) string { return hex.EncodeToString(f[tap.HeaderLen:]) }
+
 // text is data as the fakes note it.
-func text(n byte) string { return hex.EncodeToString(data(n)[tap.HeaderLen:]) }
+func text(n byte) string { return hexOf(data(n)) }
 
 // reserved is a frame that belongs to a single link.
 func reserved() []byte {

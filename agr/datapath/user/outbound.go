@@ -1,19 +1,28 @@
 package user
 
 import (
+	"math/bits"
 	"sync/atomic"
 	"time"
 
+	"ifagr/agr/datapath"
 	"ifagr/agr/dist"
 	"ifagr/netutil/ether"
 	"ifagr/netutil/tap"
 )
 
+// releaseWait is how long frames that were held wait for a port whose buffer is
+// full. They are many at a time, and nobody was told to slow down meanwhile.
+const releaseWait = 100 * time.Millisecond
+
 // conversation is what the outbound remembers of one: its frames go to port
-// until it may move.
+// until it may move. Others may read the atomic fields.
 type conversation struct {
-	port *port
-	last time.Duration // when its last frame was sent, on the outbound's clock
+	port   *port
+	last   time.Duration // when its last frame had been sent, on the outbound's clock
+	placed atomic.Uint32 // port's number, 0: none
+	frames atomic.Uint64
+	octets atomic.Uint64
 }
 
 // source is where the host's frames come from, which tap.Device implements.
@@ -24,90 +33,203 @@ type source interface {
 var _ source = (*tap.Device)(nil)
 
 // outbound distributes the host's frames. Its fields belong to its goroutine,
-// but for the two atomic ones.
+// but for the atomic ones.
 type outbound struct {
 	source  source
 	program *atomic.Pointer[program]
-	drops   atomic.Uint64 // frames that no port was there for
+	now     func() time.Duration // its clock, for everybody
+	drops   atomic.Uint64        // frames that no port, or no room, was there for
 
-	start   time.Time // of its clock
+	current *program // that it works by
 	batch   *tap.Batch
 	conv    [dist.Conversations]conversation
-	turn    uint32  // of round robin
-	pending []*port // those with frames in their queue
+	held    held
+	touched dist.Set // conversations with frames in pending
+	turn    uint32   // of round robin
+	pending []*port  // those with frames in their queue
 }
 
 func newOutbound(s source, prog *atomic.Pointer[program]) *outbound {
-	return &outbound{source: s, program: prog, start: time.Now(), batch: tap.NewBatch(batchSize)}
-}
-
-// move sends the frames that wait at the source.
-func (o *outbound) move() error {
-	if err := o.source.Read(o.batch); err != nil {
-		return err
+	start := time.Now()
+	return &outbound{
+		source:  s,
+		program: prog,
+		current: prog.Load(),
+		now:     func() time.Duration { return time.Since(start) },
+		batch:   tap.NewBatch(batchSize),
 	}
-	o.dispatch(o.batch.Frames(), time.Since(o.start))
-	return nil
 }
 
-// dispatch sends a batch of frames, each behind its virtio_net_hdr, at a time.
-func (o *outbound) dispatch(frames [][]byte, now time.Duration) {
-	p := o.program.Load()
+// move sends the frames that wait at the source. Without one it still looks for
+// a new program.
+func (o *outbound) move() error {
+	err := o.source.Read(o.batch)
+	o.dispatch(o.batch.Frames())
+	return err
+}
+
+// dispatch sends a batch of frames, each behind its virtio_net_hdr.
+func (o *outbound) dispatch(frames [][]byte) {
+	now := o.now()
+	if p := o.program.Load(); p != o.current {
+		o.adopt(p, now)
+	}
+	if len(frames) == 0 {
+		return
+	}
 	dropped := uint64(0)
 	for _, f := range frames {
-		if !o.queue(p, f, now) {
+		if !o.forward(f, now) {
 			dropped++
 		}
 	}
 	if dropped != 0 {
 		o.drops.Add(dropped)
 	}
-	for i, port := range o.pending {
-		port.flush()
-		o.pending[i] = nil
-	}
-	o.pending = o.pending[:0]
+	o.flush(sendWait)
 }
 
-// queue puts a frame into the queue of the port that it leaves through, and
-// reports whether there is one.
-func (o *outbound) queue(p *program, f []byte, now time.Duration) bool {
+// adopt makes a program the one to work by. Nothing is queued anywhere: whoever
+// waits for adopted knows that no frame is under way that an older program sent.
+func (o *outbound) adopt(p *program, now time.Duration) {
+	released := o.current.hold
+	o.current = p
+	for c := range o.conv {
+		conv := &o.conv[c]
+		if _, ok := p.state[conv.port]; !ok {
+			conv.place(nil) // it was removed
+		}
+		if released.Has(uint8(c)) && !p.hold.Has(uint8(c)) && p.want[c] != nil {
+			conv.place(p.want[c])
+		}
+	}
+	close(p.adopted)
+	o.release(now)
+}
+
+// forward queues, keeps or drops a frame, and reports whether it did not drop it.
+func (o *outbound) forward(f []byte, now time.Duration) bool {
 	if len(f) < tap.HeaderLen || ether.StaysOnPort(f[tap.HeaderLen:]) {
 		return false
 	}
-	var to *port
+	p := o.current
 	if p.roundRobin {
-		to = o.next(p)
-	} else {
-		c := p.hash.Conversation(f[tap.HeaderLen:])
-		to = o.conv[c].route(p, p.want[c], now)
+		return o.queue(o.next(), f)
 	}
+	c := p.hash.Conversation(f[tap.HeaderLen:])
+	if p.hold.Has(c) {
+		return o.held.keep(c, f)
+	}
+	return o.queue(o.route(c, f, now), f)
+}
+
+// release sends the frames that are not to be held any more.
+func (o *outbound) release(now time.Duration) {
+	o.held.release(&o.current.hold, func(h heldFrame) {
+		var to *port
+		if o.current.roundRobin {
+			to = o.next()
+		} else {
+			to = o.route(h.conversation, h.frame, now)
+		}
+		if !o.queue(to, h.frame) {
+			o.drops.Add(1)
+		}
+	})
+	o.flush(releaseWait)
+}
+
+// queue puts a frame into the queue of the port that it leaves through, and
+// reports whether there is one. Only frames that were held can fill it.
+func (o *outbound) queue(to *port, f []byte) bool {
 	if to == nil {
 		return false
 	}
 	if to.queue.Len() == 0 {
 		o.pending = append(o.pending, to)
 	}
+	if to.queue.Add(f) {
+		return true
+	}
+	to.flush(releaseWait)
 	return to.queue.Add(f)
 }
 
+// flush sends what is queued, and notes when that was done: a conversation is
+// idle from then on, and not from when its frame was read.
+func (o *outbound) flush(wait time.Duration) {
+	if len(o.pending) == 0 {
+		return
+	}
+	for i, port := range o.pending {
+		port.flush(wait)
+		o.pending[i] = nil
+	}
+	o.pending = o.pending[:0]
+	now := o.now()
+	for i, word := range o.touched {
+		for ; word != 0; word &= word - 1 {
+			o.conv[i*64+bits.TrailingZeros64(word)].last = now
+		}
+		o.touched[i] = 0
+	}
+}
+
 // next is the port whose turn it is (link0).
-func (o *outbound) next(p *program) *port {
-	if len(p.ring) == 0 {
+func (o *outbound) next() *port {
+	ring := o.current.ring
+	if len(ring) == 0 {
 		return nil
 	}
-	to := p.ring[o.turn%uint32(len(p.ring))]
+	to := ring[o.turn%uint32(len(ring))]
 	o.turn++
 	return to
 }
 
-// route is the port of a conversation's next frame, when the program wants it
-// sent to want. A frame sent to another port than the last one could overtake
-// it; not so after a pause, nor when the old port is lost anyway (design D7).
-func (c *conversation) route(p *program, want *port, now time.Duration) *port {
-	if c.port != want && (want == nil || now-c.last >= p.idle || !p.distributes(c.port)) {
-		c.port = want
+// route is the port of a conversation's next frame, nil for none.
+func (o *outbound) route(c uint8, f []byte, now time.Duration) *port {
+	conv, want := &o.conv[c], o.current.want[c]
+	if want == nil {
+		return nil
 	}
-	c.last = now
-	return c.port
+	if conv.port != want && conv.mayLeave(o.current, now) {
+		conv.place(want)
+	}
+	conv.last = now
+	conv.frames.Add(1)
+	conv.octets.Add(uint64(len(f) - tap.HeaderLen))
+	o.touched.Add(c)
+	return conv.port
+}
+
+// mayLeave reports whether a frame that is sent to another port cannot overtake
+// the last one: after a pause, when the old port's queue was seen empty if it has
+// one, or when the old port takes no frames any more, so that its last one is
+// lost or known to have arrived (design D7).
+//
+// Whoever sees a queue empty tells so a little later, and a frame may have been
+// sent in between: so the pause must have been over by then.
+func (c *conversation) mayLeave(p *program, now time.Duration) bool {
+	if !p.distributes(c.port) {
+		return true
+	}
+	if p.state[c.port].Queues {
+		now = time.Duration(c.port.empty.Load())
+	}
+	return now-c.last >= p.idle
+}
+
+// place gives a conversation to a port, or to none.
+func (c *conversation) place(to *port) {
+	c.port = to
+	number := uint16(0)
+	if to != nil {
+		number = to.Number
+	}
+	c.placed.Store(uint32(number))
+}
+
+// stats reads the counters of a conversation.
+func (c *conversation) stats() datapath.ConversationStats {
+	return datapath.ConversationStats{Frames: c.frames.Load(), Bytes: c.octets.Load()}
 }

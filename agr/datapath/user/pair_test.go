@@ -25,6 +25,7 @@ type side struct {
 	dev   *Device
 	ports []datapath.Port
 	addr  netip.Addr
+	marks chan uint16 // the port of each Marker that has come
 }
 
 // pair is two machines, joined by two links. Both ports of both collect and
@@ -32,8 +33,8 @@ type side struct {
 func pair(t *testing.T, shield string) (a, b *side) {
 	t.Helper()
 	nettest.Require(t, nettest.TUN)
-	if shield == ShieldTCX {
-		nettest.Require(t, nettest.TCX)
+	if need, ok := programShields[shield]; ok {
+		nettest.Require(t, need)
 	}
 	a, b = &side{NS: nettest.New(t), t: t}, &side{NS: nettest.New(t), t: t}
 	for _, name := range []string{"re0", "re1"} {
@@ -56,6 +57,7 @@ func pair(t *testing.T, shield string) (a, b *side) {
 // start makes agr0 and adds the ports.
 func (s *side) start(shield string) {
 	s.t.Helper()
+	s.marks = make(chan uint16, 16)
 	s.Do(func() {
 		var err error
 		mac := ether.Addr{0x02, 0xa9, 0, 0, 0, s.addr.As4()[3]}
@@ -68,7 +70,9 @@ func (s *side) start(shield string) {
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			p := datapath.Port{Number: uint16(i + 1), Index: ifi.Index, Name: name}
+			number := uint16(i + 1)
+			p := datapath.Port{Number: number, Index: ifi.Index, Name: name}
+			p.Marker = func([]byte) { s.marks <- number }
 			if err := s.dev.AddPort(p); err != nil {
 				s.t.Fatal(err)
 			}

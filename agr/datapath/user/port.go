@@ -40,6 +40,10 @@ var (
 	_ host = (*tap.Device)(nil)
 )
 
+// drainRounds is how many batches are still received from a port that is
+// removed: enough for all that its socket's buffer can hold.
+const drainRounds = 2048
+
 // port is one attached port.
 type port struct {
 	datapath.Port
@@ -61,6 +65,8 @@ type port struct {
 	queue *pkt.SendBatch
 	full  bool // it refused a frame, and has taken none since
 
+	empty atomic.Int64 // when its transmit queue was last seen empty, on the outbound's clock
+
 	rxFrames, rxBytes, rxDropped atomic.Uint64
 	txFrames, txBytes, txErrors  atomic.Uint64
 }
@@ -81,6 +87,15 @@ func (p *port) inbound() error {
 	p.rxDropped.Add(uint64(p.batch.Truncated()))
 	p.deliver(p.program.Load(), p.batch.Frames())
 	return nil
+}
+
+// drain moves the frames that still wait when the port's loop has ended.
+func (p *port) drain() {
+	for range drainRounds {
+		if p.inbound() != nil {
+			return
+		}
+	}
 }
 
 // deliver hands a batch of received frames to the host, if the port collects. What
@@ -126,9 +141,10 @@ func isMarker(frame []byte) bool {
 }
 
 // flush sends the queue. Afterwards it is empty: what the port did not take is
-// lost and counted. The outbound waits for a full port once, until it has taken
-// a whole queue again, and not for each batch: other ports wait for it, too.
-func (p *port) flush() {
+// lost and counted. The outbound waits for a full port once, at most for wait,
+// until it has taken a whole queue again, and not for each batch: other ports
+// wait for it, too.
+func (p *port) flush(wait time.Duration) {
 	p.sending.Lock()
 	defer p.sending.Unlock()
 	if p.closed {
@@ -143,7 +159,7 @@ func (p *port) flush() {
 		case err == nil:
 			p.full = false
 		case errors.Is(err, unix.EAGAIN):
-			if !waited && p.wire.WaitWritable(sendWait) {
+			if !waited && p.wire.WaitWritable(wait) {
 				waited = true
 				continue
 			}
@@ -169,8 +185,8 @@ func concernsOneFrame(err error) bool {
 	return errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.EMSGSIZE) || errors.Is(err, unix.EINVAL)
 }
 
-// close closes the wire when its loop has ended. The outbound, which may not have
-// seen the new program yet, loses what it still has for the port.
+// close closes the wire when its loop has ended. An outbound that has not come to
+// take the new program over loses what it still has for the port.
 func (p *port) close() error {
 	p.sending.Lock()
 	defer p.sending.Unlock()

@@ -53,7 +53,7 @@ func TestFlush(t *testing.T) {
 			for n := range byte(3) {
 				p.queue.Add(data(n))
 			}
-			p.flush()
+			p.flush(sendWait)
 			if diff := cmp.Diff(tt.want, outcome{tt.wire.sent, p.stats(), tt.wire.waits}); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
@@ -71,7 +71,7 @@ func TestFullPortIsWaitedForOnce(t *testing.T) {
 	p := newPort(datapath.Port{Number: 1}, w, nil, nil)
 	flush := func() {
 		p.queue.Add(data(0))
-		p.flush()
+		p.flush(sendWait)
 	}
 	for range 5 {
 		flush()
@@ -94,7 +94,7 @@ func TestFlushAfterClose(t *testing.T) {
 	if err := p.close(); err != nil {
 		t.Fatal(err)
 	}
-	p.flush()
+	p.flush(sendWait)
 	if len(w.sent) != 0 || p.stats().TxErrors != 1 {
 		t.Errorf("sent %d frames through a closed socket, counted %d as lost", len(w.sent), p.stats().TxErrors)
 	}

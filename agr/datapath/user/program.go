@@ -16,7 +16,9 @@ type program struct {
 	roundRobin bool
 	want       [dist.Conversations]*port // nil: drop
 	ring       []*port                   // ports that distribute, in the order of round robin
+	hold       dist.Set                  // conversations whose frames are kept
 	state      map[*port]datapath.PortState
+	adopted    chan struct{} // closed when the outbound works by it
 }
 
 // compile checks a program against the ports that there are. A conversation
@@ -27,6 +29,10 @@ func compile(p datapath.Program, ports map[uint16]*port) (*program, error) {
 		idle:       p.Idle,
 		roundRobin: p.RoundRobin,
 		state:      make(map[*port]datapath.PortState, len(p.Ports)),
+		adopted:    make(chan struct{}),
+	}
+	if !p.RoundRobin {
+		c.hold = p.Hold
 	}
 	for _, s := range p.Ports {
 		port := ports[s.Number]
@@ -48,8 +54,9 @@ func compile(p datapath.Program, ports map[uint16]*port) (*program, error) {
 
 // without is the program as it was, but for one port that it forgets.
 func (c *program) without(gone *port) *program {
-	n := &program{hash: c.hash, idle: c.idle, roundRobin: c.roundRobin, want: c.want}
+	n := &program{hash: c.hash, idle: c.idle, roundRobin: c.roundRobin, want: c.want, hold: c.hold}
 	n.state = make(map[*port]datapath.PortState, len(c.state))
+	n.adopted = make(chan struct{})
 	for p, s := range c.state {
 		if p != gone {
 			n.state[p] = s

@@ -7,16 +7,16 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 
 	"ifagr/netutil/ether"
+	"ifagr/netutil/hook"
 )
 
-// Verdicts of a tcx program (linux/bpf.h, enum tcx_action_base). Next leaves the
-// frame to whatever other programs there are.
+// Verdicts of the program, the same at both kinds of hook (linux/pkt_cls.h). Next
+// leaves the frame to whatever comes next there.
 const (
-	tcxNext = -1
-	tcxDrop = 2
+	verdictNext = -1 // TC_ACT_UNSPEC
+	verdictDrop = 2  // TC_ACT_SHOT
 )
 
 // Offsets in struct __sk_buff (linux/bpf.h).
@@ -27,45 +27,25 @@ const (
 	skbDataEnd     = 80
 )
 
-// tcxProgram is the loaded program, one for all ports.
-type tcxProgram struct{ prog *ebpf.Program }
-
-// loadTCX loads the program. It fails with errNoTCX when BPF is not to be had.
-func loadTCX() (*tcxProgram, error) {
+// loadShield loads the program, one for all ports.
+func loadShield() (*ebpf.Program, error) {
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name:         "agr_shield",
+		Name:         ShieldProgram,
 		Type:         ebpf.SchedCLS,
-		AttachType:   ebpf.AttachTCXIngress,
 		Instructions: shieldInstructions(),
 		License:      "BSD-2-Clause",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("shield: load: %w", unavailable(err))
 	}
-	return &tcxProgram{prog}, nil
+	return prog, nil
 }
 
-// attach puts the program on an interface. The link is held by its descriptor
-// alone: it goes with the process, and the port is what it was.
-func (t *tcxProgram) attach(ifindex int) (undo func() error, err error) {
-	l, err := link.AttachTCX(link.TCXOptions{
-		Interface: ifindex,
-		Program:   t.prog,
-		Attach:    ebpf.AttachTCXIngress,
-		Anchor:    link.Head(),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("shield: attach: %w", unavailable(err))
-	}
-	return l.Close, nil
-}
-
-func (t *tcxProgram) close() error { return t.prog.Close() }
-
-// unavailable turns "the kernel has none" and "you may not" into errNoTCX.
+// unavailable makes "the kernel has none" and "you may not" errors that lead to
+// another way: the user datapath works wherever it may open its sockets.
 func unavailable(err error) error {
 	if errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, os.ErrPermission) {
-		return errors.Join(errNoTCX, err)
+		return errors.Join(hook.ErrNotSupported, err)
 	}
 	return err
 }
@@ -103,9 +83,9 @@ func shieldInstructions() asm.Instructions {
 		asm.JEq.Imm(asm.R4, 0, "drop"),
 		asm.JGT.Imm(asm.R4, 0x0f, "drop"),
 
-		asm.Mov.Imm(asm.R0, tcxNext).WithSymbol("next"),
+		asm.Mov.Imm(asm.R0, verdictNext).WithSymbol("next"),
 		asm.Return(),
-		asm.Mov.Imm(asm.R0, tcxDrop).WithSymbol("drop"),
+		asm.Mov.Imm(asm.R0, verdictDrop).WithSymbol("drop"),
 		asm.Return(),
 	}
 }

@@ -1,0 +1,233 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"ifagr/netutil/hook"
+	"ifagr/netutil/rtnl"
+)
+
+// priors are the programs of predecessors, as far as they are known by number.
+//
+// Where this process may read the names of programs it finds them by name, and
+// its maps through them. Without CAP_SYS_ADMIN it has nothing but numbers, so
+// each daemon writes those of its programs into the alias of the inner end.
+type priors struct{ ids []ebpf.ProgramID }
+
+// Of the alias: its first word, the base of the numbers, which keeps them short,
+// and the length that the kernel takes.
+const (
+	aliasWord = "agr"
+	aliasBase = 36
+	aliasMost = 255
+)
+
+// parseAlias reads what formatAlias wrote. Anything else lists nothing.
+func parseAlias(alias string) priors {
+	words := strings.Fields(alias)
+	if len(words) == 0 || words[0] != aliasWord {
+		return priors{}
+	}
+	var p priors
+	for _, w := range words[1:] {
+		if id, err := strconv.ParseUint(w, aliasBase, 32); err == nil && id != 0 {
+			p.ids = append(p.ids, ebpf.ProgramID(id))
+		}
+	}
+	return p
+}
+
+// formatAlias lists programs, as many as there is room for: some 50.
+func formatAlias(ids []ebpf.ProgramID) string {
+	alias := aliasWord
+	for _, id := range ids {
+		next := " " + strconv.FormatUint(uint64(id), aliasBase)
+		if len(alias)+len(next) > aliasMost {
+			break
+		}
+		alias += next
+	}
+	return alias
+}
+
+// note writes down the programs of this process, and behind them those of its
+// predecessors that may still be somewhere.
+func (d *Device) note() {
+	ids := []ebpf.ProgramID{idOf(d.out)}
+	for _, p := range d.ports {
+		ids = append(ids, p.id)
+	}
+	slices.Sort(ids[1:])
+	if err := d.links.SetAlias(d.pair.inner.Index, formatAlias(append(ids, d.prior.ids...))); err != nil {
+		d.log.Warn("programs not noted", "device", d.name, "err", err)
+	}
+}
+
+// adopt takes a pair over as it is. If the maps of the predecessor can be taken
+// over, the programs are exchanged at once and nothing of their memory is lost.
+// If not, because they may not be opened or are of another version, new programs
+// would know of no port: the old ones act until the first Program.
+func (d *Device) adopt() error {
+	d.prior = parseAlias(d.pair.inner.Alias)
+	old, err := d.priorsAt(d.pair.inner.Index, agrProgAgrOut)
+	if err != nil {
+		return err
+	}
+	for _, a := range old {
+		d.used = a.Kind
+		if d.tables, err = adoptTables(a.Maps); err == nil {
+			d.settleDead()
+			return d.equip()
+		}
+		d.log.Info("maps of the predecessor not taken over", "device", d.name, "reason", err)
+	}
+	d.late = len(old) > 0
+	if d.tables, err = newTables(); err != nil {
+		return err
+	}
+	return d.equip()
+}
+
+// priorsAt lists the programs of predecessors at an interface.
+func (d *Device) priorsAt(ifindex int, name string) ([]hook.Attached, error) {
+	all, err := hook.List(ifindex)
+	return slices.DeleteFunc(all, func(a hook.Attached) bool {
+		return a.Name != name && !slices.Contains(d.prior.ids, a.ID)
+	}), err
+}
+
+// settleDead is for maps of a process that died while it held frames: they are
+// lost, and what comes next has nothing to wait for.
+func (d *Device) settleDead() {
+	d.tables.config.hold.Store(0)
+	if err := d.agreeAll(); err != nil {
+		d.log.Error("counters of held frames not read", "device", d.name, "err", err)
+	}
+}
+
+// agreeAll makes all counters of held frames agree. Nothing must be held.
+func (d *Device) agreeAll() error {
+	convs, err := d.tables.conversations()
+	if err != nil {
+		return err
+	}
+	totals, err := d.tables.totals()
+	if err != nil {
+		return err
+	}
+	for c := range convs {
+		d.tables.plan[c].drained.Store(convs[c].Punted)
+	}
+	d.tables.config.drainedFrames.Store(totals.PuntedFrames)
+	d.tables.config.drainedBytes.Store(totals.PuntedBytes)
+	return nil
+}
+
+// takeOver puts the new programs in place of those that were left to act until
+// now. The ports come first: what they bring in goes to the same interface.
+func (d *Device) takeOver() error {
+	if !d.late {
+		return nil
+	}
+	for _, p := range d.ports {
+		if err := d.attachIn(p); err != nil {
+			return err
+		}
+	}
+	if err := d.attachOut(); err != nil {
+		return err
+	}
+	d.late = false
+	return nil
+}
+
+// Sweep takes the programs of this datapath away from every interface where they
+// have no business: those of this aggregate, but for its ports and the interfaces
+// that keep lists by index, and those of aggregates that have gone. A process
+// without CAP_SYS_ADMIN knows only those that its predecessors wrote down.
+func (d *Device) Sweep(keep []int) error {
+	all, err := d.links.Links()
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	keep = slices.Clone(keep)
+	for _, p := range d.ports {
+		keep = append(keep, p.Index)
+	}
+	var errs []error
+	for _, l := range all {
+		if l.Index != d.pair.inner.Index && !slices.Contains(keep, l.Index) {
+			errs = append(errs, d.sweep(l, all))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	if !d.late && len(keep) == len(d.ports) { // no program of a predecessor is left
+		d.prior = priors{}
+		d.note()
+	}
+	return nil
+}
+
+// sweep takes what is stray away from one interface.
+func (d *Device) sweep(l rtnl.Link, all []rtnl.Link) error {
+	there, err := d.priorsAt(l.Index, agrProgAgrIn)
+	if errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	var ids []ebpf.ProgramID
+	for _, a := range there {
+		if slices.Contains(d.prior.ids, a.ID) || d.isStray(a, all) {
+			ids = append(ids, a.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return err
+	}
+	d.log.Info("stray programs removed", "device", d.name, "from", l.Name, "programs", ids)
+	return errors.Join(err, hook.Detach(l.Index, "", ids...))
+}
+
+// isStray tells whose program of that name it is by the inner end that its maps
+// name: ours, or one that has gone.
+func (d *Device) isStray(a hook.Attached, all []rtnl.Link) bool {
+	inner, err := innerOf(a.Maps)
+	if err != nil {
+		return false // another's
+	}
+	return inner == d.pair.inner.Index || !slices.ContainsFunc(all, func(l rtnl.Link) bool {
+		return l.Index == inner && strings.HasSuffix(l.Name, innerSuffix)
+	})
+}
+
+// innerOf reads the index of the inner end in the maps of a program. In every
+// layout it is the second word of the configuration.
+func innerOf(ids []ebpf.MapID) (int, error) {
+	for _, id := range ids {
+		m, err := ebpf.NewMapFromID(id)
+		if err != nil {
+			return 0, fmt.Errorf("open map %d: %w", id, err)
+		}
+		info, err := m.Info()
+		var config []byte
+		if err == nil && info.Name == agrMapAgrConfig {
+			config, err = m.LookupBytes(uint32(0))
+		}
+		if err := errors.Join(err, m.Close()); err != nil {
+			return 0, fmt.Errorf("look at map %d: %w", id, err)
+		}
+		if len(config) >= 8 {
+			return int(binary.NativeEndian.Uint32(config[4:])), nil
+		}
+	}
+	return 0, errLayout
+}

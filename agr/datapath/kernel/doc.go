@@ -1,0 +1,57 @@
+// Package kernel is the datapath in which frames never enter this process: agrN is
+// one end of a veth pair, eBPF programs forward between the other end and the
+// ports, and this process only writes the maps that say how.
+//
+//	host -> agrN -> agrNp: agr_out -> hash -> plan -> redirect to a port
+//	host <- agrN <- agrNp <---------- redirect <- agr_in at each port <- wire
+//
+// agr_out sits where frames come in at agrNp, the inner end; agr_in where they
+// come in at a port, behind the packet sockets. It leaves slow protocols to the
+// port, drops what comes while the port does not collect, and hands the rest to
+// agrNp. So the port's own protocol stack sees no data frames: the programs are
+// the shield. bpf/agr.c is their source, bpf/agr.h the layout of the maps, and
+// agr_bpfel.o what clang makes of it.
+//
+// agrN has carrier while agrNp is up. agrNp takes frames of any length; those of
+// agrN are as long as its own MTU says, in both directions. It makes no address.
+//
+// # Who writes what
+//
+//	config, plan, ports         Device, through shared memory
+//	plan[].drained, drained_*   holder, through shared memory
+//	convs, totals, turn, stats  the programs
+//
+// What a program reads together is written as one word. Device.write has the
+// order in which the words change.
+//
+// # Held conversations
+//
+// The frames of a conversation that waits (datapath.Program.Hold) take a way
+// through this process, with their virtio_net_hdr:
+//
+//	agr_out -> agrNh, a TAP device -> holder: kept in order -> packet socket -> port
+//
+// When it is released the holder sends what it has, and what follows still comes
+// its way, until it has sent as many frames as it was handed: then none is
+// before the next one, which goes directly again. The TAP device is made for the
+// first hold, goes some time after the last one, and with this process at the
+// latest; the programs then find that it has gone, and send directly.
+//
+// A hold begins with a barrier. The programs run on all processors, and one that
+// began before it was told to hold may still send; the barrier waits for it.
+//
+// # Nothing holds the programs but the interfaces
+//
+// They are attached without a pin and without a link, so they forward for as long
+// as the interfaces are there, whoever made them and whatever became of it, and a
+// killed daemon loses no frame (design D11). Its successor finds the pair by name,
+// the programs at the hooks by theirs, and the maps through the programs. It
+// loads its own programs with those maps and exchanges them one for one, so that
+// counters and conversations go on. Where it may not open maps by id, which
+// takes CAP_SYS_ADMIN, or where the layout is another, it lets the programs
+// act as they do until it has been told everything, and exchanges them with the
+// first Program. Which ones they are the alias of agrNp says.
+//
+// A port that is moved to another network namespace, or that is removed, may keep
+// its program for a while: without its entry in the maps that does nothing.
+package kernel

@@ -1,0 +1,173 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/cilium/ebpf"
+
+	"ifagr/agr/datapath"
+	"ifagr/netutil/hook"
+)
+
+// errNoSlot says that there are as many ports as there can be.
+var errNoSlot = errors.New("more than 255 ports")
+
+// port is one attached port.
+type port struct {
+	datapath.Port
+	slot   uint16
+	prog   *ebpf.Program
+	id     ebpf.ProgramID
+	looked uint64 // when QueueEmpty was last called, 0: never
+
+	// What the holder sent, which the programs did not see leave.
+	frames, bytes, errors atomic.Uint64
+}
+
+// AddPort implements datapath.Device. A port that a predecessor had under the
+// same number goes on to collect and to distribute as it did. After an error
+// nothing has changed.
+func (d *Device) AddPort(p datapath.Port) error {
+	if d.ports[p.Number] != nil || p.Number == 0 {
+		return fmt.Errorf("add port %s: number %d: %w", p.Name, p.Number, datapath.ErrPortNumber)
+	}
+	n := &port{Port: p}
+	if err := d.addPort(n); err != nil {
+		return fmt.Errorf("add port %s: %w", p.Name, err)
+	}
+	d.ports[p.Number] = n
+	d.note()
+	return nil
+}
+
+func (d *Device) addPort(p *port) error {
+	kept, err := d.takeSlot(p)
+	if err != nil {
+		return err
+	}
+	if p.prog, err = d.tables.loadIn(place{ifindex: p.Index, slot: p.slot}); err == nil {
+		p.id = idOf(p.prog)
+		err = d.attachNow(p)
+	}
+	if err == nil {
+		return nil
+	}
+	if p.prog != nil {
+		err = errors.Join(err, p.prog.Close())
+	}
+	if !kept {
+		d.tables.ports[p.slot].state.Store(0)
+	}
+	return err
+}
+
+// takeSlot finds the port's place in the maps: the one that it had, or a free
+// one, and reports which.
+func (d *Device) takeSlot(p *port) (kept bool, err error) {
+	want := portState{ifindex: uint32(p.Index), number: p.Number, flags: agrPortFlagsPORT_ATTACHED}
+	for s := uint16(1); s < slots; s++ {
+		entry := &d.tables.ports[s].state
+		have := unpackPort(entry.Load())
+		switch {
+		case have.number != p.Number:
+		case have.ifindex == want.ifindex:
+			p.slot = s
+			entry.Store(portState{have.ifindex, have.number, have.flags | want.flags}.pack())
+			return true, nil
+		default:
+			entry.Store(0) // it had another interface
+		}
+	}
+	if p.slot, err = d.freeSlot(); err != nil {
+		return false, err
+	}
+	d.lastSlot = p.slot
+	if err := d.tables.clearPortStats(p.slot); err != nil {
+		return false, err
+	}
+	d.tables.ports[p.slot].empty.Store(0)
+	d.tables.ports[p.slot].state.Store(want.pack())
+	return false, nil
+}
+
+// freeSlot is a slot that has been free for long. One that a silent conversation
+// still has would make it that port's; it is taken only when all others are.
+func (d *Device) freeSlot() (uint16, error) {
+	convs, err := d.tables.conversations()
+	if err != nil {
+		return 0, err
+	}
+	var has [slots]bool
+	for i := range convs {
+		has[convs[i].Slot] = true
+	}
+	second := uint16(0)
+	for i := range uint16(slots - 1) {
+		s := (d.lastSlot+i)%(slots-1) + 1
+		switch {
+		case d.tables.ports[s].state.Load() != 0:
+		case !has[s]:
+			return s, nil
+		case second == 0:
+			second = s
+		}
+	}
+	if second == 0 {
+		return 0, errNoSlot
+	}
+	return second, nil
+}
+
+// attachNow puts the port's program where it acts, unless a predecessor's is to
+// act there until the first Program.
+func (d *Device) attachNow(p *port) error {
+	if d.late {
+		old, err := d.priorsAt(p.Index, agrProgAgrIn)
+		if err != nil || len(old) > 0 {
+			return err
+		}
+	}
+	return d.attachIn(p)
+}
+
+func (d *Device) attachIn(p *port) error {
+	_, err := hook.Attach(p.Index, p.prog, d.hookOptions())
+	return err
+}
+
+// RemovePort implements datapath.Device.
+func (d *Device) RemovePort(number uint16) error {
+	p := d.ports[number]
+	if p == nil {
+		return fmt.Errorf("remove port %d: %w", number, datapath.ErrNoPort)
+	}
+	delete(d.ports, number)
+	d.tables.ports[p.slot].state.Store(0)
+	if d.holder != nil {
+		d.holder.forget(p)
+	}
+	err := hook.Detach(p.Index, agrProgAgrIn, append([]ebpf.ProgramID{p.id}, d.prior.ids...)...)
+	err = errors.Join(err, p.prog.Close())
+	d.note()
+	if err != nil {
+		return fmt.Errorf("remove port %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// dropOrphans takes the programs away from the ports that a predecessor had and
+// this process was not told of.
+func (d *Device) dropOrphans() error {
+	var errs []error
+	for s := range d.tables.ports {
+		orphan := unpackPort(d.tables.ports[s].state.Load())
+		if orphan.number == 0 || d.ports[orphan.number] != nil {
+			continue
+		}
+		d.tables.ports[s].state.Store(0)
+		errs = append(errs, hook.Detach(int(orphan.ifindex), agrProgAgrIn, d.prior.ids...))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,329 @@
+package agr
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ifagr/agr/ctl"
+	"ifagr/agr/datapath"
+	"ifagr/agr/datapath/dptest"
+	"ifagr/agr/dist"
+	"ifagr/agr/marker"
+	"ifagr/agr/slow"
+	"ifagr/netutil/ether"
+	"ifagr/netutil/rtnl"
+)
+
+// pair is two systems joined by two links, on which all ports distribute and
+// every conversation is where it should be. filter, unless it is nil, says which
+// frames of the first system reach the second.
+func pair(t *testing.T, filter func(frame []byte) bool) (near, far *world) {
+	t.Helper()
+	near = newWorld(t)
+	o := newFakeOS()
+	o.addPort(10, "re0", ether.Addr{2, 0xbb, 0, 0, 0, 0})
+	o.addPort(11, "re1", ether.Addr{2, 0xbb, 0, 0, 0, 1})
+	far = startWorld(t, o, t.TempDir()+"/state.json")
+	near.agr0("re0", "re1")
+	far.agr0("re0", "re1")
+	for _, index := range []int{10, 11} {
+		a, b := near.fake.slow(index), far.fake.slow(index)
+		a.join(b, filter)
+		b.join(a, nil)
+	}
+	pass(40 * time.Second)
+	for _, w := range []*world{near, far} {
+		table := w.device().Current().Table
+		if table.Count(1) == 0 || table.Count(2) == 0 {
+			t.Fatalf("not both ports distribute: %+v", w.device().Current().Ports)
+		}
+		w.device().Place(table)
+	}
+	return near, far
+}
+
+// join makes what is sent here arrive there.
+func (s *fakeSlow) join(there *fakeSlow, filter func([]byte) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.far = func(f []byte) {
+		if filter == nil || filter(f) {
+			there.in <- f
+		}
+	}
+}
+
+// noMarkers lets everything pass but Markers and their answers.
+func noMarkers(f []byte) bool { return f[14] != slow.SubtypeMarker }
+
+// held lists the numbers of the ports whose conversations wait.
+func held(w *world, placed dist.Table) []uint16 {
+	hold := w.device().Current().Hold
+	var ports []uint16
+	for c, p := range placed {
+		if hold.Has(uint8(c)) && !slices.Contains(ports, p) {
+			ports = append(ports, p)
+		}
+	}
+	return ports
+}
+
+// subtypes lists what was sent on a port since a moment: "M" a Marker, "R" a
+// response, "L" a LACPDU in sync, "F" one that is not.
+func subtypes(t *testing.T, frames [][]byte) string {
+	t.Helper()
+	s := ""
+	for _, f := range frames {
+		if pdu, err := slow.ParseLACPDU(f); err == nil {
+			if pdu.Actor.State.Has(slow.Synchronization) {
+				s += "L"
+			} else {
+				s += "F"
+			}
+			continue
+		}
+		m, err := slow.ParseMarker(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s += map[uint8]string{slow.MarkerInformation: "M", slow.MarkerResponse: "R"}[m.Type]
+	}
+	return s
+}
+
+// remove starts -agrport in the background.
+func (w *world) remove(port string) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- w.SetPort("agr0", port, ctl.RemovePort) }()
+	return done
+}
+
+// A port that leaves: its conversations are held, flushed by a Marker and go on,
+// then the partner is told, and only when it has stopped, too, the port is gone.
+func TestLeaveInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, nil)
+		defer far.stop()
+		defer near.stop()
+		sent, begun := len(near.fake.slow(11).frames()), time.Now()
+		placed, farPlaced := near.device().Placed(), far.device().Placed()
+		before := len(near.device().Programs())
+		near.must(near.SetPort("agr0", "re1", ctl.RemovePort))
+		if got := subtypes(t, near.fake.slow(11).frames()[sent:]); got != "MFR" {
+			t.Errorf("sent %s, want a Marker, then the farewell, then the answer to the partner's Marker", got)
+		}
+		if took := time.Since(begun); took > farewellWait {
+			t.Errorf("took %v", took)
+		}
+		programs := near.device().Programs()[before:]
+		first := programs[0]
+		for c, p := range placed {
+			if first.Hold.Has(uint8(c)) != (p == 2) || first.Table[c] != 1 {
+				t.Fatalf("conversation %d of port %d: held %v, goes to %d", c, p, first.Hold.Has(uint8(c)), first.Table[c])
+			}
+		}
+		for i, p := range programs {
+			if i > 0 && !p.Hold.Empty() {
+				t.Errorf("program %d still holds", i)
+			}
+			if s, ok := stateOf(p, 2); ok && (s.Distributing || s.Collecting != (i < len(programs)-1)) {
+				t.Errorf("program %d of %d: %+v", i, len(programs), s)
+			}
+		}
+		if got := held(far, farPlaced); got != nil {
+			t.Errorf("the partner still holds the conversations of %v", got)
+		}
+	})
+}
+
+func stateOf(p datapath.Program, number uint16) (datapath.PortState, bool) {
+	for _, s := range p.Ports {
+		if s.Number == number {
+			return s, true
+		}
+	}
+	return datapath.PortState{}, false
+}
+
+// When the partner takes a port out, ours is flushed as well: it has its link, so
+// frames may be on their way.
+func TestPartnerLeavesInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, nil)
+		defer far.stop()
+		defer near.stop()
+		sent := len(near.fake.slow(11).frames())
+		before := len(near.device().Programs())
+		far.must(far.SetPort("agr0", "re1", ctl.RemovePort))
+		pass(time.Second)
+		got := subtypes(t, near.fake.slow(11).frames()[sent:])
+		if len(got) < 3 || got[0] != 'R' || !slices.Contains([]byte(got), 'M') {
+			t.Errorf("sent %s, want the answer to the partner's Marker, then ours", got)
+		}
+		programs := near.device().Programs()[before:]
+		if programs[0].Hold.Empty() || !programs[len(programs)-1].Hold.Empty() {
+			t.Errorf("first holds %v, last %v", programs[0].Hold, programs[len(programs)-1].Hold)
+		}
+	})
+}
+
+// A far end without Marker responder delays a port that leaves by what is stated,
+// and after a while by less.
+func TestLeaveWithoutResponder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, noMarkers)
+		defer far.stop()
+		defer near.stop()
+		for i, want := range []time.Duration{marker.Patience, marker.Patience, marker.Settle} {
+			placed := near.device().Placed()
+			far.fake.slow(11).join(near.fake.slow(11), func([]byte) bool { return false })
+			near.fake.slow(11).in <- outOfSync(t, far)
+			synctest.Wait()
+			if got := held(near, placed); !slices.Equal(got, []uint16{2}) {
+				t.Fatalf("round %d: held are the conversations of %v", i, got)
+			}
+			begun := time.Now()
+			for held(near, placed) != nil {
+				pass(time.Millisecond)
+			}
+			if took := time.Since(begun); took < want || took > want+2*time.Millisecond {
+				t.Errorf("round %d: held for %v, want %v", i, took, want)
+			}
+			far.fake.slow(11).join(near.fake.slow(11), nil)
+			pass(40 * time.Second)
+		}
+	})
+}
+
+// outOfSync is what far says on its second port, as if it were not in sync.
+func outOfSync(t *testing.T, far *world) []byte {
+	t.Helper()
+	frames := far.fake.slow(11).frames()
+	pdu, err := slow.ParseLACPDU(frames[len(frames)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	pdu.Actor.State = pdu.Actor.State.
+		With(slow.Synchronization, false).With(slow.Collecting, false).With(slow.Distributing, false)
+	return slow.AppendLACPDU(nil, ether.Addr{2, 0xbb, 0, 0, 0, 1}, pdu)
+}
+
+// The Marker goes behind the data: not before the queue is empty.
+func TestLeaveWaitsForTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, nil)
+		defer far.stop()
+		defer near.stop()
+		near.fake.setQueue(11, rtnl.Queue{Kind: "pfifo_fast", Frames: 7})
+		near.look()
+		near.fake.edit(11, func(l *rtnl.Link) { l.Carrier = false })
+		near.look()
+		near.fake.edit(11, func(l *rtnl.Link) { l.Carrier = true })
+		near.look()
+		pass(40 * time.Second)
+		near.device().Place(near.device().Current().Table)
+		sent := len(near.fake.slow(11).frames())
+		done := near.remove("re1")
+		pass(200 * time.Millisecond)
+		if got := near.fake.slow(11).frames()[sent:]; len(got) != 0 {
+			t.Errorf("sent %s before the queue was empty", subtypes(t, got))
+		}
+		near.fake.setQueue(11, rtnl.Queue{Kind: "pfifo_fast"})
+		near.must(<-done)
+		if got := subtypes(t, near.fake.slow(11).frames()[sent:]); got != "MFR" {
+			t.Errorf("sent %s", got)
+		}
+	})
+}
+
+// A link that is cut while its port leaves has lost its frames anyway.
+func TestLeaveAndDie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, noMarkers)
+		defer far.stop()
+		defer near.stop()
+		placed := near.device().Placed()
+		done := near.remove("re1")
+		synctest.Wait()
+		if held(near, placed) == nil {
+			t.Fatal("nothing is held")
+		}
+		near.fake.edit(11, func(l *rtnl.Link) { l.Carrier = false })
+		near.look()
+		if got := held(near, placed); got != nil {
+			t.Errorf("the conversations of %v are still held", got)
+		}
+		near.must(<-done)
+	})
+}
+
+// Nothing is flushed for a port that nothing was sent through, nor in static mode
+// by more than time.
+func TestLeaveWithoutPartner(t *testing.T) {
+	for _, static := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			defer w.stop()
+			w.agr0("re0", "re1")
+			if static {
+				w.must(w.SetFlags("agr0", ctl.Link1, 0))
+			}
+			pass(10 * time.Second)
+			w.device().Place(w.device().Current().Table)
+			sent, begun := len(w.fake.slow(11).frames()), time.Now()
+			w.must(w.SetPort("agr0", "re1", ctl.RemovePort))
+			want := map[bool]string{false: "F", true: ""}[static]
+			if got := subtypes(t, w.fake.slow(11).frames()[sent:]); got != want {
+				t.Errorf("static %v: sent %q, want %q", static, got, want)
+			}
+			if took := time.Since(begun); took != marker.Settle {
+				t.Errorf("static %v: took %v", static, took)
+			}
+		})
+	}
+}
+
+// A port that joins: conversations that are to move away from a port with a queue
+// do so once it was seen empty, and the daemon stops to look when all have.
+func TestJoinLooksAtQueues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		w.fake.setQueue(10, rtnl.Queue{Kind: "pfifo_fast", Frames: 3})
+		w.agr0("re0")
+		pass(10 * time.Second)
+		before := w.device().Current().Table
+		w.device().Place(before)
+		w.must(w.SetPort("agr0", "re1", ctl.AddPort))
+		pass(10 * time.Second)
+		if w.share(2) == 0 || w.device().Emptied(1) != 0 {
+			t.Fatalf("port 2 has %d conversations, queue empty %d times", w.share(2), w.device().Emptied(1))
+		}
+		w.fake.setQueue(10, rtnl.Queue{Kind: "pfifo_fast"})
+		pass(2 * time.Second)
+		seen := w.device().Emptied(1)
+		w.device().Place(w.device().Current().Table)
+		pass(2 * time.Second)
+		after := w.device().Emptied(1)
+		pass(time.Hour)
+		if seen == 0 || w.device().Emptied(1) > after {
+			t.Errorf("queue empty: told %d times, %d times when nothing was to move", seen, w.device().Emptied(1)-after)
+		}
+	})
+}
+
+// A datapath that cannot hold frames is programmed all the same.
+func TestLeaveWithoutHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, nil)
+		defer far.stop()
+		defer near.stop()
+		near.device().FailNext(dptest.Program, errInjected)
+		near.must(near.SetPort("agr0", "re1", ctl.RemovePort))
+		if s, ok := near.device().State(2); ok || near.share(1) != 256 {
+			t.Errorf("port 2 %+v, port 1 has %d conversations", s, near.share(1))
+		}
+	})
+}
