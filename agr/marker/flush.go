@@ -22,7 +22,7 @@ const (
 	// further one waits twice as long, which keeps to the budget of a slow protocol.
 	AskAgain = 30 * time.Millisecond
 	// Patience is how long an answer is waited for.
-	Patience = 100 * time.Millisecond
+	Patience = 250 * time.Millisecond
 	// Settle is how long frames may be on their way to a Collector that does not
 	// speak the Marker protocol, besides what it takes for itself.
 	Settle = 10 * time.Millisecond

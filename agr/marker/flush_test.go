@@ -129,13 +129,13 @@ func TestFlush_6_2_7_NoAnswer(t *testing.T) {
 		markers int
 		want    time.Duration
 	}{
-		{"far end says nothing", asker, 3, marker.Patience},
+		{"far end says nothing", asker, 4, marker.Patience},
 		{"slow Collector", with(func(c *marker.FlushConfig) { c.MaxDelay = 600 * ms }), 5, 610 * ms},
 		{"known to be silent", with(func(c *marker.FlushConfig) { c.Silent = true }), 0, marker.Settle},
 		{"silent and slow", with(func(c *marker.FlushConfig) { c.Silent, c.MaxDelay = true, 50*ms }), 0, 60 * ms},
 		{
 			"queue that is never empty", with(func(c *marker.FlushConfig) { c.Queues = true }),
-			3, marker.QueueWait + marker.Patience,
+			4, marker.QueueWait + marker.Patience,
 		},
 	}
 	for _, tt := range tests {

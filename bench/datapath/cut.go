@@ -67,7 +67,7 @@ func cuts(b *lab.Bed, c *config) {
 		for _, p := range []struct {
 			poll time.Duration
 			most int
-		}{{10 * time.Millisecond, 100}, {time.Millisecond, 10}} {
+		}{{defaultPoll, 100}, {time.Millisecond, 10}} {
 			if c.wants(kind) {
 				b.Part(func(b *lab.Bed) { cutsOf(b, c, kind, p.poll, p.most) })
 			}

@@ -20,6 +20,9 @@ const settle = 20 * time.Second
 
 const agr0 = "agr0"
 
+// defaultPoll is agrd's own -carrier-poll.
+const defaultPoll = 8 * time.Millisecond
+
 // agrOptions say how agr0 is made at both ends.
 type agrOptions struct {
 	kind  string        // -datapath

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
-	"time"
 
 	"ifagr/bench/load"
 	"ifagr/netutil/nettest"
@@ -61,7 +60,7 @@ func newWay(t testing.TB, bin, name string, ports int) *way {
 	for _, p := range w.ports {
 		nettest.Veth(w.a, p, w.b, p, nettest.NoIPv6)
 	}
-	w.fill(bin, agrOptions{kind: name, poll: 10 * time.Millisecond, ports: w.ports})
+	w.fill(bin, agrOptions{kind: name, poll: defaultPoll, ports: w.ports})
 	return w
 }
 

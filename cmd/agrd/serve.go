@@ -43,7 +43,7 @@ func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
 	var c serveConfig
 	fs := flag.NewFlagSet("agrd", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	fs.DurationVar(&c.carrierPoll, "carrier-poll", 10*time.Millisecond, "")
+	fs.DurationVar(&c.carrierPoll, "carrier-poll", 8*time.Millisecond, "")
 	fs.BoolVar(&c.idle, "idle", false, "")
 	fs.StringVar(&c.log, "log", "text", "")
 	fs.BoolVar(&c.debug, "v", false, "")
