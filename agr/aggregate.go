@@ -223,7 +223,9 @@ func (a *aggregate) send(t lacp.Transmit) {
 	if p == nil {
 		return
 	}
-	if err := p.slow.Send(slow.AppendLACPDU(nil, p.undo.MAC, t.PDU)); err != nil {
+	pdu := t.PDU
+	pdu.CollectorMaxDelay = uint16(a.dev.Info().CollectorDelay / collectorDelayUnit)
+	if err := p.slow.Send(slow.AppendLACPDU(nil, p.undo.MAC, pdu)); err != nil {
 		p.count.LACPTxErrors++
 		a.log.Warn("LACPDU not sent", "agr", a.name, "port", p.name, "err", err)
 		a.step(lacp.NotSent{Number: t.Port})

@@ -327,3 +327,20 @@ func TestLeaveWithoutHold(t *testing.T) {
 		}
 	})
 }
+
+// What the datapath says of its Collector is in every LACPDU.
+func TestCollectorMaxDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		w.must(w.Create("agr0"))
+		w.device().SetInfo(datapath.Info{CollectorDelay: 20 * time.Millisecond})
+		w.must(w.SetPort("agr0", "re0", ctl.AddPort))
+		synctest.Wait()
+		pdu, err := slow.ParseLACPDU(w.fake.slow(10).frames()[0])
+		w.must(err)
+		if pdu.CollectorMaxDelay != 2000 {
+			t.Errorf("CollectorMaxDelay %d tens of microseconds, want 2000", pdu.CollectorMaxDelay)
+		}
+	})
+}

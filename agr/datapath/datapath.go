@@ -71,6 +71,9 @@ type Info struct {
 	Why string
 	// Outlives says that frames are forwarded without this process (design D11).
 	Outlives bool
+	// CollectorDelay is the longest that it may keep a received frame before agrN
+	// gets it (CollectorMaxDelay, IEEE 802.1AX-2014 6.2.4.1.1), at most 655 ms.
+	CollectorDelay time.Duration
 	// Markers says that Port.Marker is called. Without, a Marker that is received
 	// otherwise is not overtaken by frames before it.
 	Markers bool

@@ -106,8 +106,19 @@ func (d *Device) Name() string { return d.name }
 // Index implements datapath.Device.
 func (d *Device) Index() int { return d.index }
 
-// Info implements datapath.Device.
-func (d *Device) Info() datapath.Info { return d.info }
+// Info implements datapath.Device with what SetInfo set.
+func (d *Device) Info() datapath.Info {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.info
+}
+
+// SetInfo sets what Info returns.
+func (d *Device) SetInfo(i datapath.Info) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.info = i
+}
 
 // AddPort implements datapath.Device.
 func (d *Device) AddPort(p datapath.Port) error {

@@ -24,6 +24,10 @@ const adoptWait = time.Second
 
 var _ datapath.Device = (*Device)(nil)
 
+// collectorDelay is how long a received frame may have to wait until this process
+// gets the processor, on a machine with more work than processors.
+const collectorDelay = 20 * time.Millisecond
+
 // Device is one agrN. Its methods belong to one goroutine.
 type Device struct {
 	log     *slog.Logger
@@ -91,7 +95,10 @@ func (d *Device) Adopted() bool { return d.adopted }
 // Info implements datapath.Device. The shield may change with the first AddPort.
 func (d *Device) Info() datapath.Info {
 	used := d.shield.used
-	return datapath.Info{Kind: "user", Shield: used, ChangesSettings: used == ShieldSettings, Markers: true}
+	return datapath.Info{
+		Kind: "user", Shield: used, ChangesSettings: used == ShieldSettings,
+		CollectorDelay: collectorDelay, Markers: true,
+	}
 }
 
 // AddPort implements datapath.Device. After an error nothing has changed.
