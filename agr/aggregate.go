@@ -308,6 +308,7 @@ func (a *aggregate) setFlags(set, clear ctl.LinkFlags) error {
 // does what the ledger knows. Where nothing forwards without the daemon, the
 // partners are told (design D11).
 func (a *aggregate) stop() {
+	a.endDepartures()
 	if !a.dev.Info().Outlives {
 		a.step(lacp.Leave{})
 		a.settle()

@@ -33,13 +33,30 @@ type departure struct {
 func (a *aggregate) leave(p *port) <-chan error {
 	d := &departure{done: make(chan error, 1)}
 	st, ok := portStatus(a.lacp.Status(), p.number)
-	if !ok || !st.Distributing || !p.link().Up {
+	carries := ok && st.Distributing || p.flush != nil
+	if !carries || !p.link().Up {
 		d.done <- a.detach(p, true)
 		return d.done
 	}
 	p.departure = d
 	a.program()
 	return d.done
+}
+
+// endDepartures is for a daemon that ends: a port whose farewell was said leaves
+// now, the others stay ports.
+func (a *aggregate) endDepartures() {
+	for i := len(a.ports) - 1; i >= 0; i-- {
+		p := a.ports[i]
+		switch d := p.departure; {
+		case d == nil:
+		case d.said:
+			a.detach(p, false)
+		default:
+			d.done <- refusal(ctl.EAGAIN, "this agrd is ending")
+			p.departure = nil
+		}
+	}
 }
 
 // departing advances the ports that are on their way out.

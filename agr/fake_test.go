@@ -20,6 +20,7 @@ import (
 
 	"ifagr/agr/datapath"
 	"ifagr/agr/datapath/dptest"
+	"ifagr/agr/dist"
 	"ifagr/agr/state"
 	"ifagr/netutil/ether"
 	"ifagr/netutil/rtnl"
@@ -49,6 +50,7 @@ type fakeOS struct {
 	stiff    map[int]bool    // drivers that refuse a MAC while up
 	after    func(call string)
 	devices  map[string]*dptest.Device
+	place    dist.Table // what an adopted device does
 	slows    map[int]*fakeSlow
 	filters  map[int]*fakeFilter
 	wire     map[int]*fakeSlow // far ends, by the index of the near one
@@ -280,6 +282,7 @@ func (o *fakeOS) Device(name string, mac ether.Addr, kind Datapath) (datapath.De
 			return nil, err
 		}
 		d := dptest.New(name, l.Index)
+		d.Place(o.place)
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.devices[name] = d

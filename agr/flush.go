@@ -32,11 +32,15 @@ func (a *aggregate) hold(prog *datapath.Program) {
 	var placed dist.Table
 	for _, s := range prog.Ports {
 		p := a.port(s.Number)
-		if s.Distributing || s.Dead {
-			p.flush, p.flushed = nil, !s.Distributing
+		switch {
+		case s.Dead: // what was on its way is lost
+			p.flush, p.flushed = nil, true
 			continue
-		}
-		if p.flushed {
+		case p.flush != nil: // to its end, even if the port distributes again
+		case s.Distributing:
+			p.flushed = false
+			continue
+		case p.flushed:
 			continue
 		}
 		if placed == (dist.Table{}) {
@@ -119,9 +123,10 @@ func (a *aggregate) advanceFlush(p *port) bool {
 	if !f.Over() {
 		return false
 	}
-	if f.Answered() {
+	switch {
+	case f.Answered():
 		p.unanswered = 0
-	} else {
+	case f.Asked():
 		p.unanswered++
 		a.log.Debug("no Marker Response", "agr", a.name, "port", p.name)
 	}

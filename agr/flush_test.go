@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ifagr/agr/ctl"
 	"ifagr/agr/datapath"
 	"ifagr/agr/datapath/dptest"
@@ -341,6 +343,159 @@ func TestCollectorMaxDelay(t *testing.T) {
 		w.must(err)
 		if pdu.CollectorMaxDelay != 2000 {
 			t.Errorf("CollectorMaxDelay %d tens of microseconds, want 2000", pdu.CollectorMaxDelay)
+		}
+	})
+}
+
+// A port that distributes again while it is flushed: what was sent through it is
+// still on its way, and its conversations may have gone to others.
+func TestBackWhileFlushed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, noMarkers)
+		defer far.stop()
+		defer near.stop()
+		placed := near.device().Placed()
+		frames := far.fake.slow(11).frames()
+		inSync := frames[len(frames)-1]
+		far.fake.slow(11).join(near.fake.slow(11), func([]byte) bool { return false })
+		near.fake.slow(11).in <- outOfSync(t, far)
+		pass(5 * time.Millisecond)
+		near.fake.slow(11).in <- inSync
+		pass(marker.Patience - 10*time.Millisecond)
+		if s, _ := near.device().State(2); !s.Distributing || held(near, placed) == nil {
+			t.Errorf("port 2 %+v, held are the conversations of %v", s, held(near, placed))
+		}
+		pass(10 * time.Millisecond)
+		if got := held(near, placed); got != nil {
+			t.Errorf("the conversations of %v are still held", got)
+		}
+	})
+}
+
+// A flush that asked nobody says nothing about the far end.
+func TestSilentFlushesDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, nil)
+		defer far.stop()
+		defer near.stop()
+		for range silentAfter {
+			far.fake.slow(11).join(near.fake.slow(11), func([]byte) bool { return false })
+			pass(200 * time.Second)
+			far.fake.slow(11).join(near.fake.slow(11), nil)
+			pass(100 * time.Second)
+			near.device().Place(near.device().Current().Table)
+		}
+		sent := len(near.fake.slow(11).frames())
+		near.must(near.SetPort("agr0", "re1", ctl.RemovePort))
+		if got := subtypes(t, near.fake.slow(11).frames()[sent:]); got[0] != 'M' {
+			t.Errorf("sent %s, want a Marker first", got)
+		}
+	})
+}
+
+// -agrport of a port that is being flushed waits for the end of that.
+func TestLeaveWhileFlushed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, noMarkers)
+		defer far.stop()
+		defer near.stop()
+		far.fake.slow(11).join(near.fake.slow(11), func([]byte) bool { return false })
+		near.fake.slow(11).in <- outOfSync(t, far)
+		synctest.Wait()
+		begun := time.Now()
+		near.must(near.SetPort("agr0", "re1", ctl.RemovePort))
+		if took := time.Since(begun); took < marker.Patience {
+			t.Errorf("left after %v, want %v at least", took, marker.Patience)
+		}
+	})
+}
+
+// A port that leaves keeps nobody else waiting, and leaves once.
+func TestLeaveKeepsNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, noMarkers)
+		defer far.stop()
+		defer near.stop()
+		done := near.remove("re1")
+		synctest.Wait()
+		begun := time.Now()
+		wantErr(t, near.SetPort("agr0", "re1", ctl.RemovePort), ctl.EBUSY)
+		wantErr(t, near.SetPort("agr0", "re1", ctl.AddPort), ctl.EBUSY)
+		near.must(near.Create("agr1"))
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("others waited for %v", took)
+		}
+		near.must(<-done)
+	})
+}
+
+// A daemon that ends in the middle of a departure answers, and the port is what
+// it was: a port, as long as no farewell was said.
+func TestStopWhileLeaving(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, noMarkers)
+		defer far.stop()
+		done := near.remove("re1")
+		synctest.Wait()
+		near.stop()
+		wantErr(t, <-done, ctl.EAGAIN)
+		if got := len(near.saved()[0].Ports); got != 2 {
+			t.Errorf("%d ports on record, want 2", got)
+		}
+
+		near = startWorld(t, near.fake, near.path)
+		near.fake.slow(11).join(far.fake.slow(11), nil)
+		pass(40 * time.Second)
+		near.device().Place(near.device().Current().Table)
+		done = near.remove("re1")
+		pass(marker.Patience + time.Millisecond)
+		near.stop()
+		near.must(<-done)
+		if got := len(near.saved()[0].Ports); got != 1 {
+			t.Errorf("%d ports on record after the farewell, want 1", got)
+		}
+	})
+}
+
+// A queueing discipline that comes later counts from the next look.
+func TestQueueAppears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := distributing(t)
+		defer w.stop()
+		w.fake.setQueue(10, rtnl.Queue{Kind: "fq_codel"})
+		pass(fullLook)
+		if s, _ := w.device().State(1); !s.Queues {
+			t.Errorf("port 1 %+v", s)
+		}
+	})
+}
+
+// The carrier that another tool takes away is put back.
+func TestCarrierPutBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := distributing(t)
+		defer w.stop()
+		w.fake.edit(w.device().Index(), func(l *rtnl.Link) { l.Flags |= unix.IFF_UP; l.Carrier = false })
+		before := len(w.device().Calls())
+		w.look()
+		if got := w.device().Calls()[before:]; !slices.Contains(got, "SetCarrier true") {
+			t.Errorf("calls %v", got)
+		}
+	})
+}
+
+// What a predecessor's datapath does is where the table begins.
+func TestTableSurvives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := distributing(t)
+		table := w.device().Current().Table
+		w.stop()
+		w.fake.place = table
+		w = startWorld(t, w.fake, w.path)
+		defer w.stop()
+		pass(10 * time.Second)
+		if w.device().Current().Table != table {
+			t.Error("conversations have moved although nothing has changed")
 		}
 	})
 }

@@ -189,6 +189,7 @@ func (m *Manager) start(rec state.Agr) (*aggregate, error) {
 		flags: ctl.LinkFlags(rec.LinkFlags), shortTimeout: m.cfg.ShortTimeout, mac: link.Addr, mtu: link.MTU, system: rec.System,
 	}
 	a.lacp = lacp.New(a.config())
+	a.table = dev.Placed() // a predecessor's, if it left one
 	a.resuming = len(rec.Ports) > 0
 	a.program()
 	if !m.launch(a) {
@@ -293,28 +294,41 @@ func (m *Manager) all() []*aggregate {
 	return all
 }
 
-// SetPort adds or removes a port, with agr(4)'s checks in agr(4)'s order.
+// SetPort adds or removes a port, with agr(4)'s checks in agr(4)'s order. It
+// returns when the port has joined or left; one that leaves in order keeps no
+// other request waiting.
 func (m *Manager) SetPort(name, portName string, cmd ctl.Command) error {
 	m.ops.Lock()
-	defer m.ops.Unlock()
+	a, left, err := m.setPort(name, portName, cmd)
+	m.ops.Unlock()
+	if err != nil || left == nil {
+		return err
+	}
+	return a.await(left)
+}
+
+// setPort does all of it, but for what remains of a departure: the channel gets
+// its result.
+func (m *Manager) setPort(name, portName string, cmd ctl.Command) (*aggregate, <-chan error, error) {
 	a, err := m.find(name)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	link, err := m.os.LinkByName(portName)
 	if portName == "" || isGone(err) {
-		return refusal(ctl.ENOENT, "no interface %q", portName)
+		return nil, nil, refusal(ctl.ENOENT, "no interface %q", portName)
 	}
 	if err != nil {
-		return asErrno(err)
+		return nil, nil, asErrno(err)
 	}
 	switch cmd {
 	case ctl.AddPort:
-		return m.addPort(a, link)
+		return a, nil, m.addPort(a, link)
 	case ctl.RemovePort:
-		return m.removePort(a, link)
+		left, err := m.removePort(a, link)
+		return a, left, err
 	}
-	return refusal(ctl.EINVAL, "agrreq command %d", cmd)
+	return nil, nil, refusal(ctl.EINVAL, "agrreq command %d", cmd)
 }
 
 func (m *Manager) addPort(a *aggregate, l rtnl.Link) error {
@@ -327,17 +341,19 @@ func (m *Manager) addPort(a *aggregate, l rtnl.Link) error {
 	return a.do(func() error { return a.attach(l) })
 }
 
-func (m *Manager) removePort(a *aggregate, l rtnl.Link) error {
+func (m *Manager) removePort(a *aggregate, l rtnl.Link) (left <-chan error, err error) {
 	switch owner := m.ledger.owner(l.Index); owner {
 	case a.name:
 	case "":
-		return refusal(ctl.ENOENT, "%s is no port", l.Name)
+		return nil, refusal(ctl.ENOENT, "%s is no port", l.Name)
 	default:
-		return refusal(ctl.EINVAL, "%s is a port of %s", l.Name, owner)
+		return nil, refusal(ctl.EINVAL, "%s is a port of %s", l.Name, owner)
 	}
-	var left <-chan error
-	err := a.do(func() error {
-		if p := a.portByIndex(l.Index); p != nil {
+	err = a.do(func() error {
+		switch p := a.portByIndex(l.Index); {
+		case p != nil && p.departure != nil:
+			return refusal(ctl.EBUSY, "%s is leaving already", l.Name)
+		case p != nil:
 			left = a.leave(p)
 			return nil
 		}
@@ -346,10 +362,7 @@ func (m *Manager) removePort(a *aggregate, l rtnl.Link) error {
 		}
 		return refusal(ctl.ENOENT, "%s is no port", l.Name)
 	})
-	if err != nil || left == nil {
-		return err
-	}
-	return a.await(left)
+	return left, err
 }
 
 // SetFlags sets and clears link0 to link2; other bits are EINVAL.

@@ -38,6 +38,11 @@ func (a *aggregate) reconcile(v *view) {
 		a.log.Warn("the interface was renamed by another tool; it is still controlled by its first name", "agr", a.name, "to", dev.Name)
 	}
 	a.renamed = dev.Name != a.name
+	if dev.Up() && dev.Carrier != a.link {
+		a.log.Warn("another tool changed the interface's carrier; put back", "agr", a.name, "carrier", a.link)
+		a.linkSet = false
+		a.setCarrier(a.link)
+	}
 	for _, p := range slices.Clone(a.ports) {
 		a.reconcilePort(p, v)
 	}
@@ -56,7 +61,9 @@ func (a *aggregate) fresh(v *view, index int, asKnown func(rtnl.Link) bool) (rtn
 	return a.os.LinkByIndex(index)
 }
 
-func (a *aggregate) devAsKnown(l rtnl.Link) bool { return l.MTU == a.mtu && l.Addr == a.mac }
+func (a *aggregate) devAsKnown(l rtnl.Link) bool {
+	return l.MTU == a.mtu && l.Addr == a.mac && (!l.Up() || l.Carrier == a.link)
+}
 
 func (a *aggregate) reconcilePort(p *port, v *view) {
 	l, err := a.fresh(v, p.index, func(l rtnl.Link) bool {
@@ -105,16 +112,21 @@ func (a *aggregate) updateLink(p *port, l rtnl.Link, full bool) {
 	p.up, p.carrier = l.Up(), l.Carrier
 	if full || p.link().Up && (!before.Up || p.speed == 0) {
 		p.speed, p.half = a.os.Speed(p.name)
-		a.readQueue(p)
+		if a.readQueue(p) {
+			a.expectMoves()
+			a.program()
+		}
 	}
 	a.linkChanged(p, before)
 }
 
-// readQueue finds out whether frames may wait in a port's transmit queue. What
-// cannot be read may have one.
-func (a *aggregate) readQueue(p *port) {
+// readQueue finds out whether frames may wait in a port's transmit queue, and
+// whether that is news. What cannot be read may have one.
+func (a *aggregate) readQueue(p *port) (changed bool) {
 	q, err := a.os.Queue(p.index)
+	was := p.queues
 	p.queues = err != nil || q.Exists()
+	return p.queues != was
 }
 
 // readLink reads everything about a new port's link.
@@ -148,6 +160,7 @@ func (a *aggregate) linkChanged(p *port, before lacp.Link) {
 	}
 	if before.Up && !now.Up {
 		p.count.Flaps++
+		p.unanswered = 0 // another switch may be at its end when it comes back
 	}
 	a.step(lacp.LinkChange{Number: p.number, Link: now})
 	if now.Speed != before.Speed {

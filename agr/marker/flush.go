@@ -157,5 +157,8 @@ func (f *Flush) Deadline() (time.Duration, bool) { return f.next, f.state != ove
 // Over reports whether everything has been handed over.
 func (f *Flush) Over() bool { return f.state == over }
 
+// Asked reports whether a Marker was sent.
+func (f *Flush) Asked() bool { return f.sent > 0 }
+
 // Answered reports whether the far end has said so itself.
 func (f *Flush) Answered() bool { return f.answered }

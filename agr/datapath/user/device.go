@@ -184,11 +184,18 @@ func (d *Device) Placed() (t dist.Table) {
 	return t
 }
 
-// QueueEmpty implements datapath.Device.
+// QueueEmpty implements datapath.Device. When exactly the queue was looked at is
+// not known, but it was after the call before this one: what was sent until then
+// has left.
 func (d *Device) QueueEmpty(number uint16) {
-	if p := d.ports[number]; p != nil {
-		p.empty.Store(int64(d.out.now()))
+	p := d.ports[number]
+	if p == nil {
+		return
 	}
+	if p.looked != 0 {
+		p.empty.Store(p.looked)
+	}
+	p.looked = int64(d.out.now())
 }
 
 // SetCarrier implements datapath.Device.

@@ -98,7 +98,10 @@ func TestOnce(t *testing.T) {
 	for _, shield := range []string{ShieldTCX, ShieldClsact, ShieldSettings} {
 		t.Run(shield, func(t *testing.T) {
 			a, b := pair(t, shield)
-			want := datapath.Info{Kind: "user", Shield: shield, ChangesSettings: shield == ShieldSettings, Markers: true}
+			want := datapath.Info{
+				Kind: "user", Shield: shield, ChangesSettings: shield == ShieldSettings,
+				CollectorDelay: collectorDelay, Markers: true,
+			}
 			if got := a.dev.Info(); got != want {
 				t.Errorf("info %+v, want %+v", got, want)
 			}

@@ -65,7 +65,8 @@ type port struct {
 	queue *pkt.SendBatch
 	full  bool // it refused a frame, and has taken none since
 
-	empty atomic.Int64 // when its transmit queue was last seen empty, on the outbound's clock
+	empty  atomic.Int64 // when its transmit queue was last seen empty, on the outbound's clock
+	looked int64        // when QueueEmpty was last called; the owner's
 
 	rxFrames, rxBytes, rxDropped atomic.Uint64
 	txFrames, txBytes, txErrors  atomic.Uint64
