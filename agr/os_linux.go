@@ -120,6 +120,8 @@ func openKernel(name string, mac ether.Addr, log *slog.Logger) (datapath.Device,
 	switch {
 	case err == nil:
 		return dev, nil
+	case errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, kernel.ErrUnsupported):
+		return nil, &UnsupportedError{Why: "no veth interfaces", Err: err}
 	case !errors.Is(err, kernel.ErrUnsupported):
 		return nil, err
 	case errors.Is(err, fs.ErrPermission):

@@ -84,6 +84,7 @@ func (d *Device) adopt() error {
 	for _, a := range old {
 		d.used = a.Kind
 		if d.tables, err = adoptTables(a.Maps); err == nil {
+			d.lastSlot = d.tables.lastSlot() // a program without a port may be in those below
 			d.settleDead()
 			return d.equip()
 		}
@@ -125,6 +126,7 @@ func (d *Device) agreeAll() error {
 	}
 	for c := range convs {
 		d.tables.plan[c].drained.Store(convs[c].Punted)
+		d.tables.plan[c].gap.Store(0)
 	}
 	d.tables.config.drainedFrames.Store(totals.PuntedFrames)
 	d.tables.config.drainedBytes.Store(totals.PuntedBytes)

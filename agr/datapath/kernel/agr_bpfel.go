@@ -61,6 +61,7 @@ type agrPlan struct {
 	Wish    uint64
 	Since   uint64
 	Drained uint64
+	Gap     uint64
 }
 
 type agrPort struct {

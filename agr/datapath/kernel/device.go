@@ -56,7 +56,8 @@ type Device struct {
 // the one that a process before this one left, which keeps its address, its
 // carrier, and goes on to forward as it did until the first Program.
 //
-// It fails with ErrUnsupported where this datapath cannot be had, with
+// It fails with ErrUnsupported where this datapath cannot be had, which wraps
+// os.ErrPermission too where this process may not use eBPF, and with
 // datapath.ErrNotOurs when an interface of the name of one of the pair's ends is
 // something else. After an error nothing has changed.
 func New(name string, mac ether.Addr, o Options) (*Device, error) {
@@ -65,7 +66,7 @@ func New(name string, mac ether.Addr, o Options) (*Device, error) {
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	if err := d.open(mac); err != nil {
-		return nil, fmt.Errorf("kernel datapath of %s: %w", name, classify(err))
+		return nil, fmt.Errorf("kernel datapath of %s: %w", name, err)
 	}
 	return d, nil
 }
@@ -124,6 +125,9 @@ func (d *Device) attachOut() error {
 	used, err := hook.Attach(d.pair.inner.Index, d.out, d.hookOptions())
 	if used != "" {
 		d.used = used
+	}
+	if errors.Is(err, hook.ErrNotSupported) {
+		err = fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	if err != nil {
 		return err

@@ -18,7 +18,8 @@
 // # Who writes what
 //
 //	config, plan, ports         Device, through shared memory
-//	plan[].drained, drained_*   holder, through shared memory
+//	plan[].drained, gap,        holder, through shared memory
+//	drained_*
 //	convs, totals, turn, stats  the programs
 //
 // What a program reads together is written as one word. Device.write has the
@@ -33,7 +34,13 @@
 //
 // When it is released the holder sends what it has, and what follows still comes
 // its way, until it has sent as many frames as it was handed: then none is
-// before the next one, which goes directly again. The TAP device is made for the
+// before the next one, which goes directly again, through the port that the
+// holder used, however late it comes. A frame may be lost on its way to the
+// holder, and one that is still to be segmented may become many there, so the
+// numbers may never agree. When the conversation is silent that shows soon. One
+// that is not is cut off half a second after its release: its frames are dropped,
+// and counted, for as long as a barrier takes and the holder to send what it has,
+// some 10 ms; then the numbers are made to agree. The TAP device is made for the
 // first hold, goes some time after the last one, and with this process at the
 // latest; the programs then find that it has gone, and send directly.
 //

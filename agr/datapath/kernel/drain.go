@@ -35,7 +35,9 @@ func (h *holder) move() error {
 func (h *holder) take(f []byte) {
 	c := h.hash.Conversation(f[tap.HeaderLen:])
 	conv := &h.convs[c]
-	conv.open = true
+	if !conv.open {
+		conv.open, conv.since = true, time.Now()
+	}
 	if !h.held.Has(c) && len(conv.queue) == 0 {
 		h.send(c, f)
 		return
@@ -71,11 +73,17 @@ func (h *holder) send(c uint8, f []byte) {
 	if h.way[c] != 0 {
 		to = h.way[c]
 	}
-	if !h.exits[to].send(f) && !h.exits[h.spare[c]].send(f) {
+	conv := &h.convs[c]
+	switch {
+	case h.exits[to].send(f):
+		conv.last = to
+	case h.exits[h.spare[c]].send(f):
+		conv.last = h.spare[c]
+	default:
 		h.drops.Add(1)
 	}
-	h.convs[c].sent++
-	h.convs[c].dirty = true
+	conv.sent++
+	conv.dirty = true
 }
 
 // send reports whether the frame is the port's business now, even if that has
@@ -127,7 +135,8 @@ func (h *holder) publish() {
 			continue
 		}
 		punted, err := h.tables.punted(uint8(c))
-		if err != nil || conv.sent > punted {
+		conv.beyond = conv.beyond || err == nil && conv.sent > punted
+		if err != nil || conv.beyond {
 			continue
 		}
 		if conv.dirty {
@@ -190,41 +199,80 @@ func (h *holder) isOpen() bool {
 //
 // A frame that was counted before the barrier was in the TAP device, or lost,
 // when the barrier was over, and what was in there has been sent since. If the
-// count is still the same then, none has come after it either.
+// count is still the same then, none has come after it either. The programs see
+// to that where it has been otherwise for too long: what comes of a conversation
+// during its gap is dropped, and counted, there.
 func (h *holder) settle() {
 	before := h.unsettled()
 	if len(before) == 0 {
 		return
 	}
 	barrier()
-	for h.move() == nil {
-	}
+	h.readAll()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for c, punted := range before {
+	for c, u := range before {
 		now, err := h.tables.punted(c)
-		if err != nil || now != punted || h.held.Has(c) {
-			continue
+		if err == nil && u.over(now, h.tables.plan[c].gap.Load() != 0) {
+			h.agree(c, now)
 		}
-		h.convs[c].sent, h.convs[c].dirty, h.convs[c].open = punted, false, false
-		h.tables.plan[c].drained.Store(punted)
+		set(&h.tables.plan[c].gap, 0)
 	}
 }
 
-// unsettled are the conversations that wait for frames that do not come, and how
-// many they were handed.
-func (h *holder) unsettled() map[uint8]uint64 {
+// unsettled is a conversation that waits for frames that do not come: how many it
+// was handed, and whether it got a gap.
+type unsettled struct {
+	punted uint64
+	gap    bool
+}
+
+// over says that nothing was handed over since. A gap that is not there any more
+// was ended by a hold.
+func (u unsettled) over(punted uint64, gap bool) bool { return punted == u.punted || u.gap && gap }
+
+// unsettled are the conversations to settle, where it is time with their gaps.
+func (h *holder) unsettled() map[uint8]unsettled {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := make(map[uint8]uint64)
+	out := make(map[uint8]unsettled)
+	gaps := 0
 	for c := range h.convs {
-		if h.convs[c].open && !h.held.Has(uint8(c)) {
-			if punted, err := h.tables.punted(uint8(c)); err == nil {
-				out[uint8(c)] = punted
-			}
+		if !h.convs[c].open || h.held.Has(uint8(c)) {
+			continue
 		}
+		punted, err := h.tables.punted(uint8(c))
+		if err != nil {
+			continue
+		}
+		gap := time.Since(h.convs[c].since) >= gapAfter
+		if gap {
+			h.tables.plan[c].gap.Store(1)
+			gaps++
+		}
+		out[uint8(c)] = unsettled{punted, gap}
+	}
+	if gaps > 0 {
+		h.log.Info("cut off for a moment, for the numbers of held frames do not agree", "conversations", gaps)
 	}
 	return out
+}
+
+// agree says that everything of a conversation has been sent, if it is still to be.
+func (h *holder) agree(c uint8, punted uint64) {
+	conv := &h.convs[c]
+	if h.held.Has(c) || len(conv.queue) > 0 {
+		return
+	}
+	conv.sent, conv.dirty, conv.beyond, conv.open = punted, false, false, false
+	h.tables.plan[c].drained.Store(punted)
+}
+
+// readAll takes what was in the TAP device when it was called. There may be no end
+// to what comes after that.
+func (h *holder) readAll() {
+	for n := 0; n < holdQueue && h.move() == nil; n += len(h.batch.Frames()) {
+	}
 }
 
 // end lets the TAP device go. The programs are told first, and what they handed
@@ -236,8 +284,7 @@ func (h *holder) end() {
 	h.tables.config.hold.Store(0)
 	h.mu.Unlock()
 	barrier()
-	for h.move() == nil {
-	}
+	h.readAll()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range h.exits {

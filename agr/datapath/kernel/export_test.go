@@ -20,3 +20,10 @@ func OtherVersion(inner int) error {
 	t.config.version.Add(1)
 	return t.close()
 }
+
+// Settled reports whether no conversation waits for frames that were handed over.
+func (d *Device) Settled() bool {
+	d.holder.mu.Lock()
+	defer d.holder.mu.Unlock()
+	return !d.holder.isOpen()
+}

@@ -29,12 +29,15 @@ const (
 	// held, and those of processors that hand over one at the same time.
 	holdQueue = 2 * maxHeldFrames
 	// holdBatch is how many frames are read at a time at most.
-	holdBatch = 64
+	holdBatch = 8
 	// sendWait is how long a frame waits for a port whose buffer is full.
 	sendWait = 50 * time.Millisecond
 	// settleAfter is how long the counters of a conversation may disagree before
 	// the frames that are missing are looked for.
 	settleAfter = 50 * time.Millisecond
+	// gapAfter is how long the counters of a conversation that is never silent may
+	// disagree before there is a gap in it, so that what is missing shows.
+	gapAfter = 500 * time.Millisecond
 	// linger is how long the TAP device stays when nothing is held any more:
 	// ports seldom leave alone.
 	linger = 2 * time.Second
@@ -82,10 +85,14 @@ type heldConversation struct {
 	// open says that the programs may not take its direct way yet: frames were
 	// handed over, or may be.
 	open bool
+	// since is when it was last released, or found not to take its direct way.
+	since time.Time
 	// sent counts the frames that the holder is done with, dirty that it has
-	// changed since it was published.
-	sent  uint64
-	dirty bool
+	// changed since it was published, beyond that it was seen to be more than what
+	// was handed over: that both are the same says nothing then.
+	sent          uint64
+	dirty, beyond bool
+	last          uint16 // slot that the last one went through since it left its direct way, 0: none
 }
 
 // exit is a way out through a port.
@@ -115,7 +122,7 @@ func (d *Device) readyToHold(w *wanted) error {
 }
 
 // startHolder makes the TAP device and tells the programs of it. Nothing is held
-// as yet.
+// as yet. What a holder before this one sent last it sent on the way back.
 func (d *Device) startHolder() error {
 	for c := range d.tables.plan { // what a holder before this one left behind
 		if w := d.wish(c); w.hold {
@@ -140,6 +147,8 @@ func (d *Device) startHolder() error {
 	}
 	for c := range h.convs {
 		h.convs[c].sent = d.tables.plan[c].drained.Load()
+		h.way[c] = d.wish(c).back
+		h.convs[c].last = h.way[c]
 	}
 	d.tables.config.hold.Store(uint32(t.Index()))
 	d.holder = h
@@ -210,34 +219,62 @@ func (h *holder) forget(p *port) {
 	}
 }
 
-// keep begins to hold conversations: nothing more is sent of them.
-func (h *holder) keep(more *dist.Set, hash dist.Hash) {
+// keep begins to hold conversations: nothing more is sent of them. Those that are
+// on their direct way have left the one through the holder behind, if they took it.
+func (h *holder) keep(more *dist.Set, hash dist.Hash, direct dist.Set) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.hash = hash
 	for c := range h.convs {
-		if more.Has(uint8(c)) {
-			h.held.Add(uint8(c))
-			h.convs[c].open = true
-			h.way[c] = 0
+		if !more.Has(uint8(c)) {
+			continue
+		}
+		h.held.Add(uint8(c))
+		h.convs[c].open = true
+		h.way[c] = 0
+		set(&h.tables.plan[c].gap, 0)
+		if direct.Has(uint8(c)) {
+			h.convs[c].last = 0
 		}
 	}
 }
 
+// lastSlots tells the slots that conversations were last sent through from here, as
+// long as they have not gone back to the direct way. Without a holder there are
+// none.
+func (h *holder) lastSlots() (t dist.Table) {
+	if h == nil {
+		return t
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for c := range h.convs {
+		t[c] = h.convs[c].last
+	}
+	return t
+}
+
 // route says where the frames of conversations go, and which are held from now
-// on. It tells for those whose frames are still to be sent where: once they have
-// begun to go through one port they do so until the last, as long as it is there.
+// on. It tells for those that were released where: once they have begun to go
+// through one port they do so until the last, as long as it is there, and with
+// the first frame on the direct way, which may come much later.
 func (h *holder) route(w *wanted) (back dist.Table) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	now := time.Now()
 	h.hash, h.want, h.spare = w.hash, w.want, w.spare
 	for c := range h.convs {
+		conv := &h.convs[c]
 		switch released := h.held.Has(uint8(c)) && !w.hold.Has(uint8(c)); {
-		case w.hold.Has(uint8(c)) || !h.convs[c].open:
+		case w.hold.Has(uint8(c)):
 			h.way[c] = 0
-		case released || !w.distributes(h.way[c]):
+		case !conv.open && h.way[c] == 0: // never held
+		case released:
+			conv.since = now
+			fallthrough
+		case !w.distributes(h.way[c]):
 			h.way[c] = w.want[c]
-			h.busy = time.Now()
+			h.busy = now
 		}
 	}
 	h.held = w.hold
@@ -279,8 +316,15 @@ func (d *Device) endHold() {
 func (h *holder) retire() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.busy = time.Now()
+	for c := range h.convs {
+		if h.held.Has(uint8(c)) {
+			h.convs[c].since = h.busy
+		}
+	}
 	h.held = dist.Set{}
-	h.retiring = time.Now().Add(endWait)
+	h.retiring = h.busy.Add(endWait)
+	h.drain()
 	h.kick()
 }
 

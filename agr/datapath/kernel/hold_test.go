@@ -108,13 +108,7 @@ func TestHoldKeepsOrder(t *testing.T) {
 			leaves := uint16(round%2 + 1)
 			flows(t, s, 20)
 			a.hold(leaves, all(3-leaves))
-			sent := s.Sent()
-			nettest.Eventually(t, 5*time.Second, func() error {
-				if n := s.Sent() - sent; n < 20 {
-					return fmt.Errorf("%d sent", n)
-				}
-				return nil
-			})
+			sends(t, s, 20)
 			a.release()
 		}
 		flows(t, s, 100)
@@ -339,8 +333,14 @@ func TestCloseWhileHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	transmit(t, in, frame(toB, nil, lastFrame))
-	if got := receiveUntil(t, out, lastFrame); len(got) != 11 {
+	got := receiveUntil(t, out, lastFrame)
+	if len(got) != 11 {
 		t.Errorf("%d frames, want 11", len(got))
+	}
+	for i, f := range got[:len(got)-1] {
+		if number(f) != i {
+			t.Fatalf("frame %d came as number %d", number(f), i)
+		}
 	}
 	a.open()
 }

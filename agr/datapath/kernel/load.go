@@ -7,8 +7,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
-
-	"ifagr/netutil/hook"
 )
 
 // place is what a program is told before it is loaded: where it sits.
@@ -54,7 +52,7 @@ func (t *tables) load(into any, at place) error {
 	}
 	err = spec.LoadAndAssign(into, &ebpf.CollectionOptions{MapReplacements: t.replacements()})
 	if err != nil {
-		return fmt.Errorf("load: %w", err)
+		return fmt.Errorf("load: %w", unsupported(err))
 	}
 	return nil
 }
@@ -69,13 +67,14 @@ func idOf(p *ebpf.Program) ebpf.ProgramID {
 	return id
 }
 
-// classify adds ErrUnsupported to the errors that mean that this machine, or what
-// this process may do, is not enough.
-func classify(err error) error {
+// unsupported adds ErrUnsupported to an error of making maps or of loading programs
+// that means that this kernel, or what this process may do there, is not enough:
+// os.ErrPermission then says that CAP_BPF is missing. Whatever else the kernel
+// refuses, an interface or a setting of one, is an error like any other.
+func unsupported(err error) error {
 	var refused *ebpf.VerifierError
 	for _, why := range []error{
-		os.ErrPermission, ebpf.ErrNotSupported, hook.ErrNotSupported,
-		unix.ENOSYS, unix.EOPNOTSUPP, unix.EINVAL,
+		os.ErrPermission, ebpf.ErrNotSupported, unix.ENOSYS, unix.EOPNOTSUPP, unix.EINVAL,
 	} {
 		if errors.Is(err, why) || errors.As(err, &refused) {
 			return fmt.Errorf("%w: %w", ErrUnsupported, err)

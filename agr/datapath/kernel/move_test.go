@@ -203,6 +203,38 @@ func TestPortMoved(t *testing.T) {
 	}
 }
 
+// TestMovedPortStaysAsleep: a port that was moved to another namespace is none
+// there even when a successor has a port of the same number.
+func TestMovedPortStaysAsleep(t *testing.T) {
+	a, b := pair(t, hook.TCX)
+	away := &side{NS: nettest.New(t), t: t}
+	a.Run("ip", "link", "set", "re0", "netns", away.Name)
+	a.program(good(2), datapath.PortState{Number: 1, Dead: true})
+	a.Do(func() {
+		if err := a.dev.RemovePort(1); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := a.stop(false); err != nil {
+		t.Fatal(err)
+	}
+	a.Run("ip", "link", "add", "re5", "type", "veth", "peer", "name", "re6")
+	a.Run("ip", "link", "set", "re5", "up")
+	a.ports[0] = datapath.Port{Number: 1, Index: a.index("re5"), Name: "re5"}
+	a.start()
+	a.program(good(1), good(2))
+	away.Run("ip", "link", "set", "re0", "up")
+	away.Run("ip", "addr", "add", "198.51.100.1/24", "dev", "re0")
+	away.waitUp("re0")
+	b.Do(func() {
+		if err := b.dev.RemovePort(1); err != nil {
+			t.Error(err)
+		}
+	})
+	b.Run("ip", "addr", "add", "198.51.100.2/24", "dev", "re0")
+	b.Run("ping", "-c", "1", "-W", "2", "198.51.100.1")
+}
+
 // TestSlotsAreNotReusedAtOnce: a new port does not get what conversations
 // remember of one that has left.
 func TestSlotsAreNotReusedAtOnce(t *testing.T) {

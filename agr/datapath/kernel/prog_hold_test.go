@@ -191,3 +191,51 @@ func TestHoldWithoutDaemon(t *testing.T) {
 		})
 	}
 }
+
+// TestHoldAgainAfterFull: what a conversation lost before it was to be held again
+// is no reason to lose what comes then, whatever the daemon has sent.
+func TestHoldAgainAfterFull(t *testing.T) {
+	p := loadForwarding(t)
+	frame, c := one(t)
+	p.change(func(cfg *agrConfig) { cfg.HoldFrames = 2 })
+	p.wishOf(c, wish{want: slot1, hold: true})
+	p.out(frame, verdictRedirect)
+	p.out(frame, verdictRedirect)
+	p.wishOf(c, wish{want: slot2})
+	p.out(frame, verdictDrop)
+	p.wishOf(c, wish{want: slot2, hold: true})
+	p.drain(c, 1, 64)
+	p.out(frame, verdictRedirect)
+	p.drain(c, 2, 64)
+	p.out(frame, verdictRedirect)
+	p.out(frame, verdictRedirect)
+	p.held(5)
+	p.wantSent(1, 0, 0, 0)
+}
+
+// TestHoldGap hands nothing over in a conversation's gap, and sends nothing
+// directly before the daemon says that everything is sent.
+func TestHoldGap(t *testing.T) {
+	p := loadForwarding(t)
+	frame, c := one(t)
+	p.wishOf(c, wish{want: slot1, hold: true})
+	p.out(frame, verdictRedirect)
+	p.out(frame, verdictRedirect)
+	p.wishOf(c, wish{want: slot2, back: slot2})
+	p.setGap(c, 1)
+	p.out(frame, verdictDrop)
+	p.setGap(c, 0)
+	p.out(frame, verdictDrop)
+	p.held(2)
+	p.drain(c, 2, 64)
+	p.out(frame, verdictRedirect)
+	p.wantSent(2, 0, 1, 0)
+}
+
+func (p *progs) setGap(c uint32, gap uint64) {
+	p.t.Helper()
+	var plan agrPlan
+	p.get(p.AgrPlan, c, &plan)
+	plan.Gap = gap
+	p.put(p.AgrPlan, c, plan)
+}

@@ -58,26 +58,28 @@ func TestInCounts(t *testing.T) {
 	frame := udpFrame(t, 1, 100)
 	p.in(frame, verdictRedirect)
 	p.in(frame, verdictRedirect)
-	p.setFlags(slot1, works&^agrPortFlagsPORT_COLLECT)
+	p.setFlags(slotLo, works&^agrPortFlagsPORT_COLLECT)
 	p.in(frame, verdictDrop)
 	p.in(octets(t, lacpAddr+hostMAC+"8809"+payload), verdictNext)
 	want := agrPortStats{RxFrames: 2, RxBytes: 200, RxDropped: 1}
-	if got := p.portStats(slot1); got != want {
+	if got := p.portStats(slotLo); got != want {
 		t.Errorf("counted %+v, want %+v", got, want)
 	}
 }
 
-// TestInElsewhere lets everything pass on a port that is not attached, and on an
-// interface with another index.
+// TestInElsewhere lets everything pass on a port that is not attached, on an
+// interface with another index, and when another port has its slot.
 func TestInElsewhere(t *testing.T) {
 	p := loadForwarding(t)
 	frame := udpFrame(t, 1, 100)
 	if got := p.run(p.AgrIn, frame, context{Ifindex: p.index("p1")}); got != verdictNext {
 		t.Errorf("on another interface: %d, want %d", int32(got), -1)
 	}
-	p.setFlags(slot1, works&^agrPortFlagsPORT_ATTACHED)
+	p.setFlags(slotLo, works&^agrPortFlagsPORT_ATTACHED)
 	p.in(frame, verdictNext)
-	if got := p.portStats(slot1); got != (agrPortStats{}) {
+	p.setPort(slotLo, func(port *agrPort) { port.Ifindex, port.Flags = p.index("p1"), works })
+	p.in(frame, verdictNext)
+	if got := p.portStats(slotLo); got != (agrPortStats{}) {
 		t.Errorf("counted %+v", got)
 	}
 }

@@ -192,9 +192,17 @@ func TestRoundRobin(t *testing.T) {
 	}
 	p.wantSent(0, 20, 10, 30)
 	p.unplug(slot3)
+	p.change(func(c *agrConfig) {
+		c.RingLen = 6
+		copy(c.Ring[:], []uint16{slot2, slot3, slot2, slot1, slot3, slot1})
+	})
+	for range 30 {
+		p.out(frame, verdictRedirect)
+	}
+	p.wantSent(0, 50, 10, 30)
 	p.unplug(slot1)
 	p.out(frame, verdictDrop)
-	p.wantSent(1, 20, 10, 30)
+	p.wantSent(1, 50, 10, 30)
 	if got := p.totals(); got != (agrTotals{}) {
 		t.Errorf("held %+v", got)
 	}

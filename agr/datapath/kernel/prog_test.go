@@ -34,9 +34,9 @@ type progs struct {
 // variables are the constants of a program by name.
 type variables map[string]any
 
-// onLo are the constants of programs on lo, and the port in slot 1.
+// onLo are the constants of programs on lo, which is the port in slotLo.
 func onLo() variables {
-	return variables{agrVarOwnIfindex: uint32(lo), agrVarOwnSlot: uint32(1)}
+	return variables{agrVarOwnIfindex: uint32(lo), agrVarOwnSlot: uint32(slotLo)}
 }
 
 // specOf is the object with its constants set.

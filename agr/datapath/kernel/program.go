@@ -17,14 +17,18 @@ type wanted struct {
 	ring   []uint16 // slots; empty without round robin
 	hold   dist.Set
 	states [slots]portState
+	dead   [slots]bool
 }
 
 // Program implements datapath.Device. It fails, and changes nothing, when it
-// names a port that was not added, or when frames are to be held and nothing can
-// take them.
+// names a port that was not added. When frames are to be held and nothing can take
+// them it fails as well, and only what never waits has changed: ports that are to
+// collect or to distribute do, and conversations have left dead ones.
 func (d *Device) Program(p datapath.Program) error {
 	w, err := d.compile(p)
 	if err == nil {
+		d.startPorts(w)
+		d.leaveDead(w)
 		err = d.readyToHold(w)
 	}
 	if err != nil {
@@ -52,6 +56,7 @@ func (d *Device) compile(p datapath.Program) (*wanted, error) {
 		}
 		flags := flagsOf(s)
 		w.states[port.slot] = portState{uint32(port.Index), s.Number, flags}
+		w.dead[port.slot] = s.Dead
 		if flags&agrPortFlagsPORT_DISTRIBUTE != 0 {
 			ring = append(ring, port.slot)
 		}
@@ -102,12 +107,12 @@ func (w *wanted) setSpares(ring []uint16) {
 	}
 }
 
-// write gives a program to the eBPF programs, which go on meanwhile. A port that
-// is to distribute does before a conversation is sent there, and one that stops
-// does until none is; what is to be held is on its way to no port before its own
-// one stops. What is as it should be is not written.
+// write gives the rest of a program, after startPorts and leaveDead, to the eBPF
+// programs, which go on meanwhile. A port that is to distribute does before a
+// conversation is sent there, and one that stops does until none is; what is to be
+// held is on its way to no port before its own one stops. What is as it should be
+// is not written.
 func (d *Device) write(w *wanted) {
-	d.startPorts(w)
 	d.writeConfig(w)
 	d.holdMore(w)
 	d.writePlan(w)
@@ -128,6 +133,23 @@ func (d *Device) startPorts(w *wanted) {
 	}
 }
 
+// leaveDead takes the conversations of dead ports elsewhere, before anything is
+// waited for. What is held, or is to be, waits with its kind.
+func (d *Device) leaveDead(w *wanted) {
+	now := monotonic()
+	for c := range d.tables.plan {
+		if have := d.wish(c); w.dead[have.want] && !have.hold && !w.hold.Has(uint8(c)) {
+			have.want, have.spare = w.want[c], w.spare[c]
+			d.writeWish(c, have, now)
+		}
+	}
+	for s := range w.states {
+		if w.dead[s] {
+			set(&d.tables.ports[s].state, w.states[s].pack())
+		}
+	}
+}
+
 // stopPorts takes from the ports what they are not to have. One that a
 // predecessor had, and this program does not list, does nothing any more.
 func (d *Device) stopPorts(w *wanted) {
@@ -136,23 +158,23 @@ func (d *Device) stopPorts(w *wanted) {
 	}
 }
 
-// writeConfig writes what concerns all conversations. The ring is made longer
-// before, and shorter after, it is said how long it is.
+// writeConfig writes what concerns all conversations.
 func (d *Device) writeConfig(w *wanted) {
 	cfg := d.tables.config
 	cfg.idle.Store(uint64(w.idle))
 	cfg.seed.Store(w.hash.Seed)
 	cfg.mode.Store(uint32(modeOf(w.hash.Mode)))
-	var ring [slots]uint16
-	copy(ring[:], w.ring)
-	for i := range cfg.ring {
-		var word uint64
-		for n, slot := range ring[i*slotsInWord : (i+1)*slotsInWord] {
-			word |= uint64(slot) << (16 * n)
-		}
-		set(&cfg.ring[i], word)
+	cfg.writeRing(w.ring)
+}
+
+// writeRing writes the slots that take turns, and then how many they are. What is
+// behind them stays: a program may still go by the length from before.
+func (cfg *configEntry) writeRing(ring []uint16) {
+	for i, slot := range ring {
+		word, shift := &cfg.ring[i/slotsInWord], 16*(i%slotsInWord)
+		set(word, word.Load()&^(0xffff<<shift)|uint64(slot)<<shift)
 	}
-	cfg.ringLen.Store(uint32(len(w.ring)))
+	cfg.ringLen.Store(uint32(len(ring)))
 }
 
 func modeOf(m dist.Mode) agrHashMode {
@@ -178,7 +200,7 @@ func (d *Device) holdMore(w *wanted) {
 	if more.Empty() {
 		return
 	}
-	d.holder.keep(&more, w.hash)
+	d.holder.keep(&more, w.hash, d.direct())
 	for c := range d.tables.plan {
 		if more.Has(uint8(c)) {
 			held := d.wish(c)
@@ -192,19 +214,49 @@ func (d *Device) holdMore(w *wanted) {
 // writePlan writes what is wanted of the conversations. One that is released
 // goes where the holder sends what it has of it, before anything else.
 func (d *Device) writePlan(w *wanted) {
-	var back dist.Table
-	if d.holder != nil {
-		back = d.holder.route(w)
-	}
+	back := d.ways(w)
 	now := monotonic()
 	for c := range d.tables.plan {
-		plan := &d.tables.plan[c]
-		wish := wish{want: w.want[c], spare: w.spare[c], back: back[c], hold: w.hold.Has(uint8(c))}
-		if d.wish(c).want != wish.want {
-			plan.since.Store(now)
-		}
-		set(&plan.wish, wish.pack())
+		d.writeWish(c, wish{want: w.want[c], spare: w.spare[c], back: back[c], hold: w.hold.Has(uint8(c))}, now)
 	}
+}
+
+// writeWish says what is wanted of one conversation.
+func (d *Device) writeWish(c int, to wish, now uint64) {
+	plan := &d.tables.plan[c]
+	if d.wish(c).want != to.want {
+		plan.since.Store(now)
+	}
+	set(&plan.wish, to.pack())
+}
+
+// ways tells where released conversations go first. One that was silent since may
+// have to even when there is no holder any more: its next frame must not leave
+// through another port than the one before it.
+func (d *Device) ways(w *wanted) (back dist.Table) {
+	if d.holder != nil {
+		return d.holder.route(w)
+	}
+	for c := range d.tables.plan {
+		if have := d.wish(c).back; w.distributes(have) {
+			back[c] = have
+		}
+	}
+	return back
+}
+
+// direct are the conversations of which the programs hand nothing to a holder.
+func (d *Device) direct() (s dist.Set) {
+	convs, err := d.tables.conversations()
+	if err != nil {
+		d.log.Error("conversations not read", "device", d.name, "err", err)
+	}
+	for c := range convs {
+		if convs[c].Held == 0 {
+			s.Add(uint8(c))
+		}
+	}
+	return s
 }
 
 func (d *Device) wish(c int) wish { return unpackWish(d.tables.plan[c].wish.Load()) }

@@ -14,24 +14,31 @@ func (d *Device) Placed() dist.Table {
 		d.log.Error("conversations not read", "device", d.name, "err", err)
 		return t
 	}
-	now := monotonic()
+	now, lasts := monotonic(), d.holder.lastSlots()
 	for c := range convs {
-		if slot := d.placed(uint8(c), &convs[c], now); convs[c].Slot != 0 {
+		if slot := d.placed(uint8(c), &convs[c], lasts[c], now); convs[c].Slot != 0 {
 			t[c] = unpackPort(d.tables.ports[slot].state.Load()).number
 		}
 	}
 	return t
 }
 
-// placed is decide of bpf/agr.c for a frame that would come now.
-func (d *Device) placed(c uint8, conv *agrConversation, now uint64) uint16 {
+// placed is decide of bpf/agr.c for a frame that would come now. A conversation
+// that was released is where the holder sends what it has of it. One that is held
+// is where its last frame left: through last, if the holder sent that, else where
+// its direct way was.
+func (d *Device) placed(c uint8, conv *agrConversation, last uint16, now uint64) uint16 {
 	plan := &d.tables.plan[c]
 	w := unpackWish(plan.wish.Load())
 	switch {
-	case w.hold || conv.Held != 0 && conv.Punted != plan.drained.Load():
+	case w.hold && conv.Held != 0 && last != 0:
+		return last
+	case w.hold:
 		return conv.Slot
 	case conv.Held != 0 && w.back != 0:
 		return w.back
+	case conv.Held != 0 && conv.Punted != plan.drained.Load():
+		return conv.Slot
 	case conv.Held != 0 || d.mayLeave(conv.Slot, max(conv.Last, plan.since.Load()), now):
 		return w.want
 	}

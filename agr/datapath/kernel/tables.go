@@ -14,7 +14,7 @@ import (
 )
 
 // layoutVersion is AGR_VERSION of bpf/agr.h.
-const layoutVersion = 1
+const layoutVersion = 2
 
 // slots is how many places for ports the maps have. Slot 0 is no port.
 const slots = 256
@@ -36,6 +36,7 @@ type planEntry struct {
 	wish    atomic.Uint64 // a wish, packed
 	since   atomic.Uint64
 	drained atomic.Uint64
+	gap     atomic.Uint64 // 0 or 1
 }
 
 // portEntry is struct port.
@@ -99,7 +100,7 @@ type tables struct {
 func newTables() (*tables, error) {
 	t := &tables{}
 	if err := loadAgrObjects(&t.agrMaps, nil); err != nil {
-		return nil, fmt.Errorf("make the maps: %w", err)
+		return nil, fmt.Errorf("make the maps: %w", unsupported(err))
 	}
 	if err := t.share(); err != nil {
 		return nil, errors.Join(err, t.close())
@@ -246,6 +247,16 @@ func batch(m *ebpf.Map, keys, values any) error {
 		return fmt.Errorf("read %v: %w", m, err)
 	}
 	return nil
+}
+
+// lastSlot is the highest slot that has a port, 0 if none has.
+func (t *tables) lastSlot() uint16 {
+	for s := uint16(slots - 1); s > 0; s-- {
+		if t.ports[s].state.Load() != 0 {
+			return s
+		}
+	}
+	return 0
 }
 
 // punted reads how many frames of a conversation were handed to the daemon.

@@ -49,7 +49,7 @@ func TestWords(t *testing.T) {
 	tables.plan[5].wish.Store(wish{want: 1, spare: 2, back: 3, hold: true}.pack())
 	var plan struct {
 		Want, Spare, Back, Hold uint16 // union wish
-		Since, Drained          uint64
+		Since, Drained, Gap     uint64
 	}
 	if err := tables.AgrPlan.Lookup(uint32(5), &plan); err != nil {
 		t.Fatal(err)
@@ -136,6 +136,89 @@ func TestFreeSlot(t *testing.T) {
 	want = append(slices.Delete(want, 1, 2), 2)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+// TestLastSlot: a successor gives slots behind those that are in use.
+func TestLastSlot(t *testing.T) {
+	nettest.Require(t, nettest.Root, nettest.TCX)
+	tables, err := newTables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tables.close() }()
+	if got := tables.lastSlot(); got != 0 {
+		t.Errorf("%d without a port, want 0", got)
+	}
+	tables.ports[3].state.Store(1)
+	tables.ports[7].state.Store(1)
+	d := &Device{tables: tables, lastSlot: tables.lastSlot()}
+	if got, err := d.freeSlot(); err != nil || got != 8 {
+		t.Errorf("slot %d (%v), want 8", got, err)
+	}
+}
+
+// TestRing: a program that goes by the length of a longer ring finds the ports of
+// that behind a shorter one.
+func TestRing(t *testing.T) {
+	var cfg configEntry
+	for _, tt := range []struct {
+		ring []uint16
+		want [6]uint16
+	}{
+		{[]uint16{1, 2, 3}, [6]uint16{1, 2, 3}},
+		{[]uint16{9, 8, 7, 6, 5, 4}, [6]uint16{9, 8, 7, 6, 5, 4}},
+		{[]uint16{255, 254}, [6]uint16{255, 254, 7, 6, 5, 4}},
+		{nil, [6]uint16{255, 254, 7, 6, 5, 4}},
+	} {
+		cfg.writeRing(tt.ring)
+		var got [6]uint16
+		for i := range got {
+			got[i] = uint16(cfg.ring[i/slotsInWord].Load() >> (16 * (i % slotsInWord)))
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" || cfg.ringLen.Load() != uint32(len(tt.ring)) {
+			t.Errorf("%v: length %d, -want +got\n%s", tt.ring, cfg.ringLen.Load(), diff)
+		}
+	}
+}
+
+// TestPlaced says where a conversation is while the holder has frames of it.
+func TestPlaced(t *testing.T) {
+	nettest.Require(t, nettest.Root, nettest.TCX)
+	tables, err := newTables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tables.close() }()
+	for s := range uint16(5) {
+		tables.ports[s].state.Store(portState{1, s, works}.pack())
+	}
+	tables.config.idle.Store(hour)
+	for name, tt := range map[string]struct {
+		wish    wish
+		held    uint8
+		drained uint64 // of 10
+		last    uint16
+		want    uint16
+	}{
+		"direct":                        {wish: wish{want: 2}, drained: 10, last: 3, want: 1},
+		"direct, silent after a hold":   {wish: wish{want: 2, back: 3}, drained: 10, want: 1},
+		"held":                          {wish: wish{want: 2, hold: true}, held: 1, want: 1},
+		"held, no frame came":           {wish: wish{want: 2, hold: true}, drained: 10, last: 3, want: 1},
+		"held again":                    {wish: wish{want: 2, hold: true}, held: 1, drained: 5, last: 3, want: 3},
+		"released, frames are sent":     {wish: wish{want: 2, back: 3}, held: 1, drained: 5, last: 4, want: 3},
+		"released, all is sent":         {wish: wish{want: 2, back: 3}, held: 1, drained: 10, last: 3, want: 3},
+		"released, no way, some unsent": {wish: wish{want: 2}, held: 1, drained: 5, want: 1},
+		"released, no way, all is sent": {wish: wish{want: 2}, held: 1, drained: 10, want: 2},
+	} {
+		d := &Device{tables: tables}
+		tables.plan[7].wish.Store(tt.wish.pack())
+		tables.plan[7].drained.Store(tt.drained)
+		now := monotonic()
+		conv := agrConversation{Slot: 1, Held: tt.held, Punted: 10, Last: now}
+		if got := d.placed(7, &conv, tt.last, now); got != tt.want {
+			t.Errorf("%s: in slot %d, want %d", name, got, tt.want)
+		}
 	}
 }
 

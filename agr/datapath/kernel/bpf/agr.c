@@ -96,6 +96,9 @@ static __always_inline int send(struct __sk_buff *skb, __u32 slot)
 	return bpf_redirect(port->ifindex, 0);
 }
 
+/* How many ports round robin tries to send a frame through. */
+enum { TRIES = 4 };
+
 /* The ports take turns. One that has gone is passed over. */
 static __noinline int round_robin(struct __sk_buff *skb, struct config *cfg)
 {
@@ -105,7 +108,7 @@ static __noinline int round_robin(struct __sk_buff *skb, struct config *cfg)
 	if (!turn || !len)
 		return lose();
 	n = __sync_fetch_and_add(turn, 1);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < TRIES; i++) {
 		int verdict = send(skb, cfg->ring[(n + i) % len & (SLOTS - 1)]);
 
 		if (verdict != GONE)
@@ -132,7 +135,7 @@ static __always_inline int may_leave(const struct port *port, const struct confi
 /* What can be had from the daemon when a frame is to be held. */
 struct daemon {
 	int there; /* it takes frames */
-	int room;  /* for one more */
+	int room;  /* for one more of the conversation */
 };
 
 /*
@@ -140,14 +143,14 @@ struct daemon {
  * since among others, is not older than the wish that was read before it.
  */
 static __always_inline struct daemon ask_daemon(struct __sk_buff *skb, const struct config *cfg,
-						struct totals *all)
+						const struct plan *plan, struct totals *all)
 {
 	__u64 frames = __sync_fetch_and_add(&all->punted_frames, 0);
 	__u32 mtu = 0;
 
 	return (struct daemon){
 		.there = cfg->hold && bpf_check_mtu(skb, cfg->hold, &mtu, 0, 0) >= 0,
-		.room = frames - cfg->drained_frames < cfg->hold_frames &&
+		.room = !plan->gap && frames - cfg->drained_frames < cfg->hold_frames &&
 			all->punted_bytes - cfg->drained_bytes < cfg->hold_bytes,
 	};
 }
@@ -169,7 +172,9 @@ static __always_inline int hold(struct conversation *conv, union wish wish, __u6
 		return conv->slot;
 	}
 	conv->held = 1;
-	if (!daemon.room && !wish.hold)
+	if (wish.hold)
+		conv->full = 0; /* it is not to come back, so there is room when there is */
+	else if (!daemon.room)
 		conv->full = 1; /* else a busy conversation might never come back */
 	if (!daemon.room || conv->full)
 		return LOSE;
@@ -195,7 +200,7 @@ static __noinline int decide(struct __sk_buff *skb, const struct config *cfg, st
 	port = bpf_map_lookup_elem(&agr_ports, &from);
 	if (!port || !all)
 		return LOSE;
-	daemon = ask_daemon(skb, cfg, all);
+	daemon = ask_daemon(skb, cfg, plan, all);
 	since = plan->since;
 	drained = plan->drained;
 	now = bpf_ktime_get_ns();
@@ -316,6 +321,12 @@ static __always_inline int looks_slow(const struct frame *f)
 	return f->tags && (f->type == TYPE_SLOW || is_tag(f->type));
 }
 
+/* Whether the slot has become free, or another port's, since this was loaded. */
+static __always_inline int another(const struct port *port)
+{
+	return !(port->flags & PORT_ATTACHED) || port->ifindex != own_ifindex;
+}
+
 /* In: from a port to the host. */
 SEC("tc")
 int agr_in(struct __sk_buff *skb)
@@ -326,7 +337,7 @@ int agr_in(struct __sk_buff *skb)
 	struct port_stats *st = stats_of(slot);
 	struct frame f;
 
-	if (!cfg || !port || !st || elsewhere(skb) || !(port->flags & PORT_ATTACHED))
+	if (!cfg || !port || !st || elsewhere(skb) || another(port))
 		return NEXT;
 	if (!parse(skb, &f))
 		return DROP;

@@ -23,7 +23,7 @@
 #define AGR_H
 
 /* Of the layout. A successor takes over only maps of its own version. */
-#define AGR_VERSION 1
+#define AGR_VERSION 2
 
 #define CONVERSATIONS 256
 
@@ -65,6 +65,7 @@ struct plan {
 	__u64 wish;
 	__u64 since;   /* CLOCK_MONOTONIC in ns, when want last changed */
 	__u64 drained; /* how many of the frames that it was handed the daemon has sent */
+	__u64 gap;     /* not 0: hand nothing more over, so that what is missing shows */
 };
 
 /* One for each conversation, written by agr_out: what has become of it. */
@@ -72,7 +73,8 @@ struct conversation {
 	struct bpf_spin_lock lock;
 	__u16 slot;   /* its frames leave there */
 	__u8 held;    /* frames of it may be with the daemon */
-	__u8 full;    /* too many were: the rest is dropped until those are sent */
+	__u8 full;    /* too many were: the rest is dropped until those are sent, or the
+		       * conversation is to be held again */
 	__u64 last;   /* CLOCK_MONOTONIC in ns, of a frame while it was to move */
 	__u64 punted; /* frames handed to the daemon */
 };
