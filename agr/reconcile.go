@@ -146,9 +146,6 @@ func (a *aggregate) linkChanged(p *port, before lacp.Link) {
 	if now == before {
 		return
 	}
-	if before.Up && !now.Up {
-		p.count.Flaps++
-	}
 	a.step(lacp.LinkChange{Number: p.number, Link: now})
 	if now.Speed != before.Speed {
 		a.program()
