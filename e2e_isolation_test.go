@@ -216,7 +216,7 @@ func testSlowProtocolsOnly(t *testing.T, datapath string) {
 	var unknown, bad uint64
 	nettest.Eventually(t, settle, func() error {
 		p := a.mustStatus().Ports[0]
-		if unknown, bad = p.Counters.UnknownRx, p.Counters.LACPBad; unknown == 0 {
+		if unknown, bad = p.Counters.UnknownRx, p.Counters.LACPBad.Total(); unknown == 0 {
 			return fmt.Errorf("nothing has arrived on %s", p.Name)
 		}
 		return nil

@@ -16,9 +16,6 @@ import (
 	"ifagr/netutil/rtnl"
 )
 
-// systemPriority is agr(4)'s, for systems and for ports.
-const systemPriority = 0x8000
-
 // minIdle is how long a conversation must have been silent before it may move
 // away from a port that works, at least (design D7).
 const minIdle = time.Millisecond
@@ -40,25 +37,25 @@ type aggregate struct {
 	carriers chan struct{}
 	done     chan struct{} // closed when the aggregate is no more
 
-	dev          datapath.Device
-	kind         Datapath
-	why          string // it is of that kind
-	lacp         *lacp.System
-	ports        []*port      // in the order of their agrport
-	leaving      *port        // it is being restored
-	owed         []state.Port // ports that have left and were not wholly restored, or could not be resumed
-	table        dist.Table
-	hash         dist.Hash
-	flags        ctl.LinkFlags
-	shortTimeout bool
-	mac          ether.Addr // agrN's address
-	mtu          int
-	system       ether.Addr // LACP system id, zero without ports
-	link         bool       // carrier that agrN has
-	linkSet      bool       // and known to have
-	resuming     bool       // a predecessor's ports are being attached again
-	queues       queueLook  // of the ports' transmit queues
-	renamed      bool       // another tool gave agrN another name
+	dev      datapath.Device
+	kind     Datapath
+	why      string // it is of that kind
+	lacp     *lacp.System
+	ports    []*port      // in the order of their agrport
+	leaving  *port        // it is being restored
+	owed     []state.Port // ports that have left and were not wholly restored, or could not be resumed
+	table    dist.Table
+	hash     dist.Hash
+	flags    ctl.LinkFlags
+	opts     state.Options
+	mac      ether.Addr // agrN's address
+	mtu      int
+	system   ether.Addr // LACP system id, zero without ports
+	link     bool       // carrier that agrN has
+	linkSet  bool       // and known to have
+	resuming bool       // a predecessor's ports are being attached again
+	queues   queueLook  // of the ports' transmit queues
+	renamed  bool       // another tool gave agrN another name
 
 	ending  bool // destroyed, or its interface has gone
 	destroy bool // delete the interface at the end
@@ -197,6 +194,7 @@ func (a *aggregate) logTransition(t lacp.Transition) {
 		if t.Machine == "mux" {
 			p.lastChange = time.Now()
 		}
+		p.remember(ctl.Change{Time: time.Now(), Machine: t.Machine, From: t.From, To: t.To, Reason: t.Reason})
 		ok, refused := p.shown.take(time.Now())
 		if refused > 0 {
 			a.log.Warn("transitions were not shown", "agr", a.name, "port", p.name, "count", refused)
@@ -245,6 +243,15 @@ func (a *aggregate) port(number uint16) *port {
 	return nil
 }
 
+func (a *aggregate) portByName(name string) *port {
+	for _, p := range a.ports {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
+}
+
 func (a *aggregate) portByIndex(index int) *port {
 	for _, p := range a.ports {
 		if p.index == index {
@@ -252,17 +259,6 @@ func (a *aggregate) portByIndex(index int) *port {
 		}
 	}
 	return nil
-}
-
-// config is what the protocol is told about this system.
-func (a *aggregate) config() lacp.Config {
-	return lacp.Config{
-		System:  slow.System{Priority: systemPriority, Addr: a.system},
-		Static:  a.flags&ctl.Link1 != 0,
-		KeyBase: keyBase(a.unit),
-
-		ShortTimeout: a.shortTimeout,
-	}
 }
 
 // keyBase gives each agr interface its own range of keys: 1 to 1023. Two
@@ -274,7 +270,7 @@ func keyBase(unit int) uint16 { return uint16(unit%1023) + 1 }
 func (a *aggregate) record() state.Agr {
 	rec := state.Agr{
 		Name: a.name, Datapath: string(a.kind), Why: a.why, LinkFlags: uint16(a.flags),
-		System: a.system, Seed: a.hash.Seed,
+		System: a.system, Seed: a.hash.Seed, Options: a.opts,
 	}
 	for _, p := range a.ports {
 		rec.Ports = append(rec.Ports, p.record())

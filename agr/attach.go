@@ -94,16 +94,20 @@ func (a *aggregate) remember(l rtnl.Link) (state.Undo, error) {
 // firstMTU is what agrN's MTU becomes with its first port (agr(4)).
 const firstMTU = 1500
 
-// attachFirst gives agrN the address of its first port, which becomes the LACP
-// system id, and an MTU of 1500, and attaches that port.
+// attachFirst gives agrN the address of its first port, or the fixed one, which
+// becomes the LACP system id, and an MTU of 1500, and attaches that port.
 func (a *aggregate) attachFirst(p *port, l rtnl.Link) error {
 	mac, mtu := a.mac, a.mtu
-	if err := a.os.SetAddr(a.dev.Index(), l.Addr); err != nil {
+	addr := l.Addr
+	if a.opts.MACPolicy == macFixed {
+		addr = a.opts.FixedMAC
+	}
+	if err := a.os.SetAddr(a.dev.Index(), addr); err != nil {
 		return asErrno(err)
 	}
 	err := a.os.SetMTU(a.dev.Index(), firstMTU)
 	if err == nil {
-		a.mac, a.mtu, a.system = l.Addr, firstMTU, l.Addr
+		a.mac, a.mtu, a.system = addr, firstMTU, addr
 		a.step(lacp.Configure{Config: a.config()})
 		err = a.join(p, l)
 	}
@@ -144,7 +148,7 @@ func (a *aggregate) join(p *port, l rtnl.Link) error {
 		return asErrno(err)
 	}
 	a.readLink(p, l)
-	a.step(lacp.AddPort{Number: p.number, Priority: systemPriority, Name: p.name, Link: p.link()})
+	a.step(lacp.AddPort{Number: p.number, Priority: p.priority, Name: p.name, Link: p.link()})
 	a.transition(p.name, "agr", "", "attached", fmt.Sprintf("port %d of %s", p.number, a.name))
 	if !p.up {
 		a.log.Warn("port is down", "agr", a.name, "port", p.name)

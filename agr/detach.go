@@ -22,8 +22,8 @@ func (a *aggregate) detach(p *port, farewell bool) error {
 	if len(a.ports) == 0 {
 		a.system = ether.Addr{}
 		a.step(lacp.Configure{Config: a.config()})
-	} else if p.undo.MAC == a.mac {
-		a.log.Warn("the owner of this address has left, and the interface keeps it", "agr", a.name, "port", p.name, "mac", a.mac)
+	} else if p.undo.MAC == a.mac && !a.ending {
+		a.bringerLeft(p)
 	}
 	a.ledger.note(a.record())
 	a.transition(p.name, "agr", "attached", "", "port has left "+a.name)

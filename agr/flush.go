@@ -133,7 +133,13 @@ func (a *aggregate) advanceFlush(p *port) bool {
 	return true
 }
 
+// sendMarker sends a Marker, unless the port has sent as many Markers and
+// responses in this second as a slow protocol may (IEEE 802.3 Annex 57A): the
+// flush ends without an answer then.
 func (a *aggregate) sendMarker(p *port, frame []byte) {
+	if !p.markers.Allow(a.clock()) {
+		return
+	}
 	if err := p.slow.Send(frame); err != nil {
 		a.log.Warn("Marker not sent", "agr", a.name, "port", p.name, "err", err)
 		return

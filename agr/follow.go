@@ -140,7 +140,17 @@ func (a *aggregate) setAddr(addr ether.Addr) error {
 	if addr.IsGroup() || addr.IsZero() {
 		return refusal(ctl.EINVAL, "%s cannot be the address of an interface", addr)
 	}
+	old := a.opts.FixedMAC
+	if a.opts.MACPolicy == macFixed { // this is the one that is fixed, from now on
+		a.opts.FixedMAC = addr
+		if err := a.ledger.put(a.record()); err != nil {
+			a.opts.FixedMAC = old
+			return err
+		}
+	}
 	if err := a.os.SetAddr(a.dev.Index(), addr); err != nil {
+		a.opts.FixedMAC = old
+		a.ledger.note(a.record())
 		return asErrno(err)
 	}
 	a.mac = addr

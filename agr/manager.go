@@ -36,9 +36,6 @@ type Config struct {
 	// CarrierPoll is how often the ports' carriers are read; 0 relies on the
 	// kernel's notifications alone, which may be a second late (design D12).
 	CarrierPoll time.Duration
-	// ShortTimeout asks every partner for a LACPDU a second, and lets it expire
-	// after three (LACP_Timeout of IEEE 802.1AX-2014 6.4.2.3).
-	ShortTimeout bool
 	// Netns and BootID say where and when the state is valid.
 	Netns  uint64
 	BootID string
@@ -145,7 +142,7 @@ func (m *Manager) Create(name string) error {
 	}
 	var seed [4]byte
 	rand.Read(seed[:])
-	return asErrno(m.choose(state.Agr{Name: name, Seed: binary.NativeEndian.Uint32(seed[:])}))
+	return asErrno(m.choose(state.Agr{Name: name, Seed: binary.NativeEndian.Uint32(seed[:]), Options: state.DefaultOptions()}))
 }
 
 // parseUnit reads the unit of an agr interface's name.
@@ -169,6 +166,9 @@ func (m *Manager) start(rec state.Agr) (*aggregate, error) {
 		return nil, err
 	}
 	mac := rec.System
+	if rec.Options.MACPolicy == macFixed {
+		mac = rec.Options.FixedMAC
+	}
 	if mac.IsZero() {
 		mac = randomAddr()
 	}
@@ -185,8 +185,8 @@ func (m *Manager) start(rec state.Agr) (*aggregate, error) {
 		name: rec.Name, unit: unit, os: m.os, hub: m.hub, ledger: m.ledger, log: m.log, epoch: time.Now(),
 		requests: make(chan func()), frames: make(chan received, 64),
 		views: make(chan *view, 1), carriers: make(chan struct{}, 1), done: make(chan struct{}),
-		dev: dev, kind: kind, why: rec.Why, hash: dist.Hash{Mode: dist.L3, Seed: rec.Seed},
-		flags: ctl.LinkFlags(rec.LinkFlags), shortTimeout: m.cfg.ShortTimeout, mac: link.Addr, mtu: link.MTU, system: rec.System,
+		dev: dev, kind: kind, why: rec.Why, hash: dist.Hash{Mode: hashMode(rec.Options.Hash), Seed: rec.Seed},
+		flags: ctl.LinkFlags(rec.LinkFlags), opts: rec.Options, mac: link.Addr, mtu: link.MTU, system: rec.System,
 	}
 	a.lacp = lacp.New(a.config())
 	a.table = dev.Placed() // a predecessor's, if it left one

@@ -20,7 +20,9 @@ type port struct {
 	name   string
 	index  int
 	number uint16 // LACP port number
-	undo   state.Undo
+	// priority is the LACP port priority.
+	priority uint16
+	undo     state.Undo
 	// resumed says that a predecessor attached it: addresses that came since do
 	// not matter.
 	resumed bool
@@ -54,16 +56,19 @@ type port struct {
 	flooded    atomic.Uint64 // slow-protocol frames over the budget; the reader's
 	shown      quota         // transitions that are logged
 	lastChange time.Time     // of the mux
+	history    []ctl.Change  // the last ctl.HistoryLength transitions
+	heard      *ctl.Heard    // the last LACPDU's Actor
+	known      atomic.Pointer[identity]
 }
 
 func newPort(l rtnl.Link, number uint16, u state.Undo) *port {
-	return portOf(state.Port{Name: l.Name, Index: l.Index, Number: number, Undo: u})
+	return portOf(state.Port{Name: l.Name, Index: l.Index, Number: number, Priority: state.DefaultPriority, Undo: u})
 }
 
 // portOf is the port of a record.
 func portOf(rec state.Port) *port {
 	return &port{
-		name: rec.Name, index: rec.Index, number: rec.Number, undo: rec.Undo, takenDown: rec.TakenDown,
+		name: rec.Name, index: rec.Index, number: rec.Number, priority: rec.Priority, undo: rec.Undo, takenDown: rec.TakenDown,
 		shown: quota{limit: shownPerSecond},
 	}
 }
@@ -74,7 +79,17 @@ func (p *port) link() lacp.Link {
 }
 
 func (p *port) record() state.Port {
-	return state.Port{Name: p.name, Index: p.index, Number: p.number, Undo: p.undo, TakenDown: p.takenDown}
+	return state.Port{
+		Name: p.name, Index: p.index, Number: p.number, Priority: p.priority, Undo: p.undo, TakenDown: p.takenDown,
+	}
+}
+
+// remember keeps a transition, and forgets the oldest when there are too many.
+func (p *port) remember(c ctl.Change) {
+	if len(p.history) == ctl.HistoryLength {
+		p.history = append(p.history[:0], p.history[1:]...)
+	}
+	p.history = append(p.history, c)
 }
 
 // close gives back what is open for the port.

@@ -27,7 +27,9 @@ func (a *aggregate) program() {
 	}
 	var shares []dist.Share
 	for _, p := range a.ports {
-		s := p.programmed(st)
+		ps, _ := portStatus(st, p.number)
+		p.know(ps)
+		s := p.programmed(ps)
 		prog.Ports = append(prog.Ports, s)
 		if s.Distributing {
 			shares = append(shares, dist.Share{Port: p.number, Weight: p.speed})
@@ -61,8 +63,7 @@ func (a *aggregate) apply(prog datapath.Program) {
 
 // programmed is what a port may do. One that leaves sends nothing any more, and
 // collects until it has left.
-func (p *port) programmed(st lacp.Status) datapath.PortState {
-	ps, _ := portStatus(st, p.number)
+func (p *port) programmed(ps lacp.PortStatus) datapath.PortState {
 	return datapath.PortState{
 		Number: p.number, Dead: !p.link().Up, Queues: p.queues,
 		Collecting:   ps.Collecting || p.departure != nil,

@@ -3,6 +3,7 @@ package agr
 import (
 	"bytes"
 	"context"
+	"sync/atomic"
 	"time"
 
 	"ifagr/agr/ctl"
@@ -16,20 +17,70 @@ import (
 const maxFrame = 2048
 
 // How many slow-protocol frames a port may bring in a second. The standard
-// allows 10 of all kinds; more than these is a flood and is dropped before it can
-// keep the owner from its timers. LACPDUs have a budget of their own: others
-// cannot starve them.
+// allows 10 of a kind; more than these is a flood and is dropped before it can
+// keep the owner from its timers. LACPDUs have a budget of their own, and so have
+// those of the partner that the port knows: no stranger can starve it.
 const (
-	lacpBudget  = 50
-	otherBudget = 20
+	partnerBudget = 20
+	lacpBudget    = 50
+	otherBudget   = 20
 )
+
+// identity is which port of which system speaks.
+type identity struct {
+	system slow.System
+	port   uint16
+}
+
+func identityOf(i slow.PortInfo) identity { return identity{i.System, i.Port} }
+
+// admission decides which slow-protocol frames of a port reach the owner.
+type admission struct {
+	known                    *atomic.Pointer[identity]
+	partner, lacpdus, others quota
+}
+
+func newAdmission(known *atomic.Pointer[identity]) *admission {
+	return &admission{
+		known: known, partner: quota{limit: partnerBudget}, lacpdus: quota{limit: lacpBudget}, others: quota{limit: otherBudget},
+	}
+}
+
+// take reports whether a frame may come in.
+func (d *admission) take(frame []byte, now time.Time) bool {
+	ok, _ := d.budget(frame).take(now)
+	return ok
+}
+
+func (d *admission) budget(frame []byte) *quota {
+	if subtype, ok := slow.Subtype(frame); !ok || subtype != slow.SubtypeLACP {
+		return &d.others
+	}
+	pdu, err := slow.ParseLACPDU(frame)
+	if known := d.known.Load(); err == nil && known != nil && identityOf(pdu.Actor) == *known {
+		return &d.partner
+	}
+	return &d.lacpdus
+}
+
+// know remembers the partner that a port collects from: that is the one whose
+// LACPDUs must get through. Somebody else who speaks on the cable, and with whom
+// the port does not agree, takes its place in the protocol but not here.
+func (p *port) know(ps lacp.PortStatus) {
+	if !ps.Collecting || ps.Receive != "CURRENT" {
+		return
+	}
+	if id := identityOf(ps.Partner); p.known.Load() == nil || *p.known.Load() != id {
+		p.known.Store(&id)
+	}
+}
 
 // read hands a port's slow-protocol frames to the owner until the connection is
 // closed.
 func (a *aggregate) read(ctx context.Context, p *port, conn SlowConn) {
 	defer close(p.reader)
 	buf := make([]byte, maxFrame)
-	lacpdus, others := quota{limit: lacpBudget}, quota{limit: otherBudget}
+	admission := newAdmission(&p.known)
 	for {
 		n, err := conn.Read(buf)
 		if err != nil {
@@ -38,11 +89,7 @@ func (a *aggregate) read(ctx context.Context, p *port, conn SlowConn) {
 			}
 			return
 		}
-		budget := &others
-		if subtype, ok := slow.Subtype(buf[:n]); ok && subtype == slow.SubtypeLACP {
-			budget = &lacpdus
-		}
-		if ok, _ := budget.take(time.Now()); !ok {
+		if !admission.take(buf[:n], time.Now()) {
 			p.flooded.Add(1)
 			continue
 		}
@@ -93,14 +140,27 @@ func (a *aggregate) receive(r received) {
 func (a *aggregate) receiveLACP(r received) {
 	pdu, err := slow.ParseLACPDU(r.frame)
 	if err != nil {
-		r.port.count.LACPBad++
+		countBad(&r.port.count.LACPBad, err)
 		a.log.Debug("bad LACPDU", "agr", a.name, "port", r.port.name, "err", err)
 		return
 	}
 	r.port.count.LACPRx++
 	r.port.maxDelay = time.Duration(pdu.CollectorMaxDelay) * collectorDelayUnit
+	r.port.heard = &ctl.Heard{LACPEnd: lacpEnd(pdu.Actor), Time: time.Now()}
 	a.heardLeaving(r.port, pdu)
 	a.step(lacp.Received{Number: r.port.number, PDU: pdu})
+}
+
+// countBad counts a PDU that was refused.
+func countBad(b *ctl.Bad, err error) {
+	switch err { //nolint:errorlint // package slow's own, and never wrapped
+	case slow.ErrShort:
+		b.Short++
+	case slow.ErrLength:
+		b.Length++
+	case slow.ErrType:
+		b.Type++
+	}
 }
 
 // receiveMarker answers a Marker, in every state of the port but not in link1
@@ -112,7 +172,7 @@ func (a *aggregate) receiveMarker(r received) {
 	}
 	m, err := slow.ParseMarker(r.frame)
 	if err != nil {
-		p.count.MarkerBad++
+		countBad(&p.count.MarkerBad, err)
 		return
 	}
 	p.count.MarkerRx++

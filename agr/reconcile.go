@@ -159,7 +159,6 @@ func (a *aggregate) linkChanged(p *port, before lacp.Link) {
 		return
 	}
 	if before.Up && !now.Up {
-		p.count.Flaps++
 		p.unanswered = 0 // another switch may be at its end when it comes back
 	}
 	a.step(lacp.LinkChange{Number: p.number, Link: now})

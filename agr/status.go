@@ -1,6 +1,8 @@
 package agr
 
 import (
+	"time"
+
 	"ifagr/agr/ctl"
 	"ifagr/agr/datapath"
 	"ifagr/agr/lacp"
@@ -9,13 +11,15 @@ import (
 
 // status describes the aggregate for people and programs.
 func (a *aggregate) status() *ctl.Status {
+	a.lacp.Advance(a.now()) // the times in reasons count from now
 	st := a.lacp.Status()
 	stats := a.dev.Stats()
 	out := &ctl.Status{
 		Version: ctl.StatusVersion, Name: a.name, Index: a.dev.Index(), MAC: a.mac,
 		Datapath: string(a.kind), DatapathWhy: a.why, Shield: a.dev.Info().Shield,
 		RoundRobin: a.flags&ctl.Link0 != 0, Static: a.flags&ctl.Link1 != 0, LinkFlags: a.flags,
-		Active: st.Active, Drops: stats.Drops, Held: stats.Held,
+		Options: ctl.Options(a.opts), Carrier: a.link,
+		Active: st.Active, Fallback: st.Fallback, Links: st.Links, Drops: stats.Drops, Held: stats.Held,
 		Aggregators: []ctl.Aggregator{}, Ports: []ctl.PortStatus{},
 	}
 	for _, g := range st.Aggregators {
@@ -57,15 +61,29 @@ func (a *aggregate) portStatus(p *port, ps lacp.PortStatus, stats datapath.PortS
 	count := p.count
 	count.RxFrames, count.RxBytes, count.RxDropped = stats.RxFrames, stats.RxBytes, stats.RxDropped
 	count.TxFrames, count.TxBytes, count.TxErrors = stats.TxFrames, stats.TxBytes, stats.TxErrors
-	count.StateChanges, count.SlowDropped = ps.StateChanges, p.flooded.Load()
+	count.StateChanges, count.SlowDropped, count.Flaps = ps.StateChanges, p.flooded.Load(), ps.Flaps
+	until := a.wallTime(ps.Until)
+	held := until
+	if !ps.Held {
+		held = time.Time{}
+	}
 	return ctl.PortStatus{
 		Name: p.name, Index: p.index, Number: p.number, Flags: portFlags(ps), OwnMAC: p.undo.MAC,
 		Up: p.up, Carrier: p.carrier, Speed: p.speed, HalfDuplex: p.half,
 		Aggregator: ps.Aggregator, Selected: ps.Selected, Receive: ps.Receive, Mux: ps.Mux, Periodic: ps.Periodic,
-		Loopback: ps.Loopback, Actor: lacpEnd(ps.Actor), Partner: lacpEnd(ps.Partner), Reason: ps.Reason,
-		ForeignAddrs: p.foreign, Conflict: p.conflict, LastChange: p.lastChange,
+		Loopback: ps.Loopback, Actor: lacpEnd(ps.Actor), Partner: lacpEnd(ps.Partner), Reason: ps.Reason, Until: until, HeldUntil: held, LastPartner: p.heard,
+		ActorChurn: ps.ActorChurn, PartnerChurn: ps.PartnerChurn, ActorChurns: ps.ActorChurns, PartnerChurns: ps.PartnerChurns,
+		History: append([]ctl.Change{}, p.history...), ForeignAddrs: p.foreign, Conflict: p.conflict, LastChange: p.lastChange,
 		Conversation: a.table.Count(p.number), Counters: count,
 	}
+}
+
+// wallTime is when the owner's clock shows an instant; that of 0 is no time.
+func (a *aggregate) wallTime(at lacp.Instant) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return a.epoch.Add(time.Duration(at)).Round(0)
 }
 
 func portFlags(ps lacp.PortStatus) ctl.PortFlags {

@@ -13,6 +13,8 @@ type AggrControl interface {
 	SetFlags(name string, set, clear ctl.LinkFlags) error
 	SetMTU(name string, mtu int) error
 	SetAddr(name string, a ether.Addr) error // makes a the active address
+	// SetOptions changes what agr(4) cannot configure, all of it or nothing.
+	SetOptions(name string, all []ctl.Setting) error
 }
 
 // AggrView reads agr interfaces. Without a daemon, Owner answers from what the

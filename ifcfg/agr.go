@@ -1,6 +1,7 @@
 package ifcfg
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -23,6 +24,7 @@ func agrWords(v *vocabulary) {
 			return func(s *sentence) { s.add(&SetPort{Port: a.String(0), Add: add}) }
 		}})
 	}
+	agrOptionWords(v)
 }
 
 // SetPort adds a port to the line's agr interface, or removes it.
@@ -71,10 +73,10 @@ func (c *change) keepsAddrOf(port string) string {
 	if err != nil {
 		return ""
 	}
-	if ps := portOf(st, port); ps == nil || len(st.Ports) < 2 || ps.OwnMAC != st.MAC {
+	if ps := portOf(st, port); ps == nil || len(st.Ports) < 2 || ps.OwnMAC != st.MAC || st.Options.MACPolicy != "first" {
 		return ""
 	}
-	return fmt.Sprintf("%s keeps the address %s of %s; give it another one with: ifconfig %s link ADDRESS active",
+	return fmt.Sprintf("%s keeps the address %s of %s; give it that of another port with: ifconfig %s agrmac follow",
 		c.name, st.MAC, port, c.name)
 }
 
@@ -133,6 +135,24 @@ func printAgr(p *printer) error {
 	return nil
 }
 
+// StatusJSON prints what agrd knows about an agr interface as one JSON document;
+// docs/status.md says what is in it.
+func (s *Session) StatusJSON(name string) error {
+	if !agrName(name) {
+		return errNotAgr
+	}
+	st, err := s.Aggr.Status(name)
+	if err != nil {
+		return failed("SIOCGETAGR", err)
+	}
+	b, err := json.MarshalIndent(st, "", "\t")
+	if err != nil {
+		return fmt.Errorf("status of %s: %w", name, err)
+	}
+	_, err = fmt.Fprintf(s.Out, "%s\n", b)
+	return err
+}
+
 func portOf(st *ctl.Status, name string) *ctl.PortStatus {
 	if st == nil {
 		return nil
@@ -149,18 +169,24 @@ func portOf(st *ctl.Status, name string) *ctl.PortStatus {
 // what keeps it from distributing.
 func (p *printer) agrPort(ps *ctl.PortStatus) {
 	state := func(v uint8) string { return p.s.Style.bits(uint64(v), lacpStateNames()) }
-	line := func(format string, a ...any) { p.printf("\t\t\t"+format+"\n", a...) }
+	line := p.portLine
 	line("actor: state=%s", state(ps.Actor.State))
 	line("actor: port=%04X prio=%04X key=%04X", ps.Actor.Port, ps.Actor.PortPriority, ps.Actor.Key)
 	line("partner=%s", lagID(ps.Partner.SystemPriority, ps.Partner.System, ps.Partner.Key))
 	line("partner: port=%04X prio=%04X state=%s", ps.Partner.Port, ps.Partner.PortPriority, state(ps.Partner.State))
 	line("receive=%s periodic=%s mux=%s selected=%s aggregator=%d",
 		ps.Receive, ps.Periodic, ps.Mux, ps.Selected, ps.Aggregator)
-	n := &ps.Counters
-	line("input: %s, %s%s", count(n.RxFrames, "packet"), p.bytes(n.RxBytes), optional(counted{n.RxDropped, "drop"}))
-	line("output: %s, %s%s", count(n.TxFrames, "packet"), p.bytes(n.TxBytes), optional(counted{n.TxErrors, "error"}))
+	line("churn: actor=%s partner=%s%s", ps.ActorChurn, ps.PartnerChurn,
+		optional(counted{ps.ActorChurns, "actor churn"}, counted{ps.PartnerChurns, "partner churn"}))
+	p.portCounters(&ps.Counters)
 	if ps.Flags&ctl.PortDistributing == 0 && ps.Reason != "" {
 		line("reason: %s", ps.Reason)
+	}
+	if !ps.HeldUntil.IsZero() {
+		line("held until: %s", ps.HeldUntil.Format(timeFormat))
+	}
+	if h := ps.LastPartner; h != nil && ps.Receive != "CURRENT" {
+		line("last partner=%s port=%04X at %s", lagID(h.SystemPriority, h.System, h.Key), h.Port, h.Time.Format(timeFormat))
 	}
 	for _, a := range ps.ForeignAddrs {
 		line("foreign address: %s", a)
@@ -173,6 +199,38 @@ func (p *printer) agrPort(ps *ctl.PortStatus) {
 	}
 }
 
+// timeFormat is how the times of an aggregate are shown.
+const timeFormat = "2006-01-02 15:04:05"
+
+// portLine prints a line about a port.
+func (p *printer) portLine(format string, a ...any) { p.printf("\t\t\t"+format+"\n", a...) }
+
+// portCounters prints what crossed a port, and what was said on it.
+func (p *printer) portCounters(n *ctl.Counters) {
+	line := p.portLine
+	line("input: %s, %s%s", count(n.RxFrames, "packet"), p.bytes(n.RxBytes), optional(counted{n.RxDropped, "drop"}))
+	line("output: %s, %s%s", count(n.TxFrames, "packet"), p.bytes(n.TxBytes), optional(counted{n.TxErrors, "error"}))
+	line("LACPDUs: %d sent, %d received%s%s", n.LACPTx, n.LACPRx, bad(n.LACPBad), optional(counted{n.LACPTxErrors, "error"}))
+	line("Markers: %d sent, %d received%s", n.MarkerTx, n.MarkerRx, bad(n.MarkerBad))
+	if n.UnknownRx+n.SlowDropped+n.Flaps > 0 {
+		line("%s, slow protocols: %d unknown, %d too many", count(n.Flaps, "flap"), n.UnknownRx, n.SlowDropped)
+	}
+}
+
+// bad is how many PDUs were refused, and why.
+func bad(b ctl.Bad) string {
+	if b.Total() == 0 {
+		return ""
+	}
+	why := ""
+	for _, c := range []counted{{b.Short, "short"}, {b.Length, "wrong length"}, {b.Type, "wrong type"}} {
+		if c.n > 0 {
+			why += fmt.Sprintf(", %d %s", c.n, c.what)
+		}
+	}
+	return fmt.Sprintf(", %d bad (%s)", b.Total(), why[len(", "):])
+}
+
 // agrWhole prints what concerns the aggregate as a whole.
 func (p *printer) agrWhole(st *ctl.Status) {
 	p.printf("\tdatapath: %s", st.Datapath)
@@ -183,6 +241,7 @@ func (p *printer) agrWhole(st *ctl.Status) {
 		p.printf(", ports shielded by %s", st.Shield)
 	}
 	p.printf("\n\t\toutput: %s, %d held\n", count(st.Drops, "drop"), st.Held)
+	p.agrOptions(st)
 	for _, a := range st.Aggregators {
 		if !a.Active {
 			continue

@@ -259,22 +259,26 @@ func TestHints(t *testing.T) {
 // Design D10: the address of an aggregate outlives the port that it is from.
 func TestHintAboutKeptAddress(t *testing.T) {
 	tests := []struct {
-		name  string
-		ports []ctl.PortStatus
-		port  string
-		want  []string
+		name   string
+		ports  []ctl.PortStatus
+		port   string
+		policy string
+		want   []string
 	}{
-		{"its owner leaves", []ctl.PortStatus{{Name: "re0", OwnMAC: ether.Addr{2, 0, 0, 0, 0, 1}}, {Name: "re1"}}, "re0", []string{
-			"agr0 keeps the address 02:00:00:00:00:01 of re0; give it another one with: ifconfig agr0 link ADDRESS active",
+		{"its owner leaves", []ctl.PortStatus{{Name: "re0", OwnMAC: ether.Addr{2, 0, 0, 0, 0, 1}}, {Name: "re1"}}, "re0", "first", []string{
+			"agr0 keeps the address 02:00:00:00:00:01 of re0; give it that of another port with: ifconfig agr0 agrmac follow",
 		}},
-		{"another port leaves", []ctl.PortStatus{{Name: "re0", OwnMAC: ether.Addr{2, 0, 0, 0, 0, 1}}, {Name: "re1"}}, "re1", nil},
-		{"the last port leaves", []ctl.PortStatus{{Name: "re0", OwnMAC: ether.Addr{2, 0, 0, 0, 0, 1}}}, "re0", nil},
+		{"another port leaves", []ctl.PortStatus{{Name: "re0", OwnMAC: ether.Addr{2, 0, 0, 0, 0, 1}}, {Name: "re1"}}, "re1", "first", nil},
+		{"the address follows", []ctl.PortStatus{{Name: "re0", OwnMAC: ether.Addr{2, 0, 0, 0, 0, 1}}, {Name: "re1"}}, "re0", "follow", nil},
+		{"the last port leaves", []ctl.PortStatus{{Name: "re0", OwnMAC: ether.Addr{2, 0, 0, 0, 0, 1}}}, "re0", "first", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)
 			b.must(t, "agr0 agrport re0 agrport re1")
-			b.aggr.States = map[string]*ctl.Status{"agr0": {MAC: ether.Addr{2, 0, 0, 0, 0, 1}, Ports: tt.ports}}
+			b.aggr.States = map[string]*ctl.Status{"agr0": {
+				MAC: ether.Addr{2, 0, 0, 0, 0, 1}, Ports: tt.ports, Options: ctl.Options{MACPolicy: tt.policy},
+			}}
 			b.must(t, "agr0 -agrport "+tt.port)
 			if diff := cmp.Diff(tt.want, b.hints); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

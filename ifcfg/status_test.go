@@ -2,6 +2,7 @@ package ifcfg_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -21,8 +22,14 @@ func agrState() *ctl.Status {
 		SystemPriority: 0xffff, System: ether.Addr{2, 0xaa, 0, 0, 0, 1}, Key: 5, PortPriority: 0x7fff, Port: 0x102, State: 0x3f,
 	}
 	lonely := actor
-	lonely.Port, lonely.State = 2, 0x45
+	lonely.Port, lonely.PortPriority, lonely.State = 2, 9, 0x45
+	at := time.Date(2026, 11, 22, 10, 20, 30, 0, time.UTC)
 	return &ctl.Status{
+		Options: ctl.Options{
+			Mode: "passive", Timeout: "fast", SystemPriority: 100, Key: 7, Fallback: "single", FallbackAfter: 30,
+			MinLinks: 3, MinLinksDown: 2, MaxPorts: 4, Hash: "l4", MACPolicy: "fixed", FixedMAC: ether.Addr{2, 0xcc, 0, 0, 0, 1},
+			Coupled: true, RestoreMin: 5, RestoreMax: 60,
+		},
 		Version: ctl.StatusVersion, Name: "agr0", Datapath: "user", DatapathWhy: "asked for", Shield: "tcx", Active: 1, Speed: 1000,
 		Drops: 1, Held: 2,
 		Aggregators: []ctl.Aggregator{
@@ -37,11 +44,19 @@ func agrState() *ctl.Status {
 			{
 				Name: "re0", Flags: 3, Receive: "CURRENT", Periodic: "SLOW_PERIODIC", Mux: "DISTRIBUTING", Selected: "SELECTED",
 				Aggregator: 1, Actor: actor, Partner: partner,
-				Counters: ctl.Counters{RxFrames: 1, RxBytes: 60, RxDropped: 2, TxFrames: 3, TxBytes: 4096, TxErrors: 1},
+				ActorChurn: "NO_CHURN", PartnerChurn: "NO_CHURN",
+				Counters: ctl.Counters{
+					RxFrames: 1, RxBytes: 60, RxDropped: 2, TxFrames: 3, TxBytes: 4096, TxErrors: 1, LACPTx: 5, LACPRx: 4, MarkerTx: 2, MarkerRx: 1,
+				},
 			},
 			{
 				Name: "re1", Receive: "DEFAULTED", Periodic: "NO_PERIODIC", Mux: "WAITING", Selected: "STANDBY", Aggregator: 2,
 				Actor: lonely, Reason: "another aggregator is active",
+				ActorChurn: "MONITOR", PartnerChurn: "CHURN", PartnerChurns: 2, HeldUntil: at,
+				LastPartner: &ctl.Heard{LACPEnd: partner, Time: at.Add(-time.Hour)},
+				Counters: ctl.Counters{
+					LACPTx: 1, LACPTxErrors: 1, LACPBad: ctl.Bad{Short: 2, Length: 1}, MarkerBad: ctl.Bad{Type: 1}, UnknownRx: 3, SlowDropped: 4, Flaps: 1,
+				},
 				ForeignAddrs: []string{"10.0.0.9/24"}, Conflict: "mtu", Loopback: true,
 			},
 		},
@@ -65,22 +80,33 @@ func TestStatusVerboseAgr(t *testing.T) {
 			partner=[FFFF,02-AA-00-00-00-01,0005]
 			partner: port=0102 prio=7FFF state=0x3f<ACTIVITY,TIMEOUT,AGGREGATION,SYNC,COLLECTING,DISTRIBUTING>
 			receive=CURRENT periodic=SLOW_PERIODIC mux=DISTRIBUTING selected=SELECTED aggregator=1
+			churn: actor=NO_CHURN partner=NO_CHURN
 			input: 1 packet, 60 bytes, 2 drops
 			output: 3 packets, 4096 bytes, 1 error
+			LACPDUs: 5 sent, 4 received
+			Markers: 2 sent, 1 received
 	agrport: re1, flags=0x0
 			actor: state=0x45<ACTIVITY,AGGREGATION,DEFAULTED>
-			actor: port=0002 prio=8000 key=0010
+			actor: port=0002 prio=0009 key=0010
 			partner=[0000,00-00-00-00-00-00,0000]
 			partner: port=0000 prio=0000 state=0x0
 			receive=DEFAULTED periodic=NO_PERIODIC mux=WAITING selected=STANDBY aggregator=2
+			churn: actor=MONITOR partner=CHURN, 2 partner churns
 			input: 0 packets, 0 bytes
 			output: 0 packets, 0 bytes
+			LACPDUs: 1 sent, 0 received, 3 bad (2 short, 1 wrong length), 1 error
+			Markers: 0 sent, 0 received, 1 bad (1 wrong type)
+			1 flap, slow protocols: 3 unknown, 4 too many
 			reason: another aggregator is active
+			held until: 2026-11-22 10:20:30
+			last partner=[FFFF,02-AA-00-00-00-01,0005] port=0102 at 2026-11-22 09:20:30
 			foreign address: 10.0.0.9/24
 			conflict: mtu
 			loopback: its partner is this system
 	datapath: user (asked for), ports shielded by tcx
 		output: 1 drop, 2 held
+	options: lacpmode passive lacptimeout fast lacpsyspri 100 lacpkey 7 lacpfallback single,30 lacpcoupled lacprestore 5,60 lacpportpri re1 9
+	options: minlinks 3,2 maxports 4 agrhash l4 agrmac fixed 02:cc:00:00:00:01
 	aggregator: 1, 1000 Mb/s
 		actor=[8000,02-00-00-00-00-01,0010]
 		partner=[FFFF,02-AA-00-00-00-01,0005]

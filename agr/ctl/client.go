@@ -104,6 +104,19 @@ func (c *Client) SetPort(name, port string, cmd Command) error {
 	return err
 }
 
+// SetOptions changes options of an agr interface, all of them or none (SIOCSETAGR).
+func (c *Client) SetOptions(name string, all []Setting) error {
+	for _, s := range all {
+		if len(s.Port) >= NameSize {
+			return fmt.Errorf("ctl: port name %q: longer than %d octets: %w", s.Port, NameSize-1, EINVAL)
+		}
+	}
+	buf := appendSettings(nil, all)
+	req := agrReq{version: AgrReqVersion, cmd: SetOptions, buflen: uint64(len(buf)), buf: buf}
+	_, err := c.call(SIOCSETAGR, name, req.append(nil))
+	return err
+}
+
 // Ports lists the ports of an agr interface in the order of their agrport
 // (SIOCGETAGR).
 func (c *Client) Ports(name string) ([]PortInfo, error) {

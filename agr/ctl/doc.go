@@ -7,6 +7,6 @@
 //
 // The requests are NetBSD's (SIOCIFCREATE, SIOCSETAGR, ...) with their
 // structures little-endian and their buffers inline; what NetBSD has no request
-// for is a command of SIOCGETAGR from 100 up. Errors travel as NetBSD's symbols
+// for is a command of SIOCGETAGR or SIOCSETAGR from 100 up. Errors travel as NetBSD's symbols
 // and print as NetBSD's strings, whatever the numbers are on this system.
 package ctl

@@ -52,6 +52,9 @@ type Setter interface {
 	SetFlags(name string, set, clear LinkFlags) error
 	SetMTU(name string, mtu int32) error
 	SetAddr(name string, a ether.Addr) error
+	// SetOptions changes all of these options or none: EINVAL for a value out of
+	// range or for options that contradict each other, ENOENT for no such port.
+	SetOptions(name string, all []Setting) error
 }
 
 // Getter reads.
@@ -300,11 +303,7 @@ func (s *Server) set(privileged bool, m message) error {
 	}
 	switch m.code {
 	case SIOCSETAGR:
-		req, err := parseAgrReq(m.payload)
-		if err != nil || req.version != AgrReqVersion {
-			return fmt.Errorf("agrreq: %w", EINVAL)
-		}
-		return s.Handler.SetPort(m.name, portName(req.buf), req.cmd)
+		return s.setAgr(m)
 	case SIOCSIFFLAGS:
 		if len(m.payload) != 4 {
 			return fmt.Errorf("flags of %d octets: %w", len(m.payload), EINVAL)
@@ -322,6 +321,26 @@ func (s *Server) set(privileged bool, m message) error {
 			return fmt.Errorf("%w: %w", err, EINVAL)
 		}
 		return s.Handler.SetAddr(m.name, a)
+	}
+}
+
+// setAgr carries an agrreq out. A command from 100 up that is not known comes from
+// a newer program, which is told so.
+func (s *Server) setAgr(m message) error {
+	req, err := parseAgrReq(m.payload)
+	switch {
+	case err != nil || req.version != AgrReqVersion:
+		return fmt.Errorf("agrreq: %w", EINVAL)
+	case req.cmd == SetOptions:
+		all, err := parseSettings(req.buf)
+		if err != nil {
+			return fmt.Errorf("%w: %w", err, EINVAL)
+		}
+		return s.Handler.SetOptions(m.name, all)
+	case req.cmd >= firstOwnCommand:
+		return fmt.Errorf("agrreq command %d is not known to this agrd: %w", req.cmd, EINVAL)
+	default:
+		return s.Handler.SetPort(m.name, portName(req.buf), req.cmd)
 	}
 }
 
@@ -357,7 +376,7 @@ func (s *Server) get(m message) ([]byte, error) {
 	case GetStatus:
 		return json.Marshal(st)
 	}
-	return nil, fmt.Errorf("agrreq command %d: %w", req.cmd, EINVAL)
+	return nil, fmt.Errorf("agrreq command %d is not known to this agrd: %w", req.cmd, EINVAL)
 }
 
 // portList answers SIOCGETAGR's port list: with no buffer the size that is

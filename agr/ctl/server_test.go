@@ -49,6 +49,10 @@ func (h *fakeHandler) SetMTU(name string, mtu int32) error { return h.note("mtu 
 func (h *fakeHandler) SetAddr(name string, a ether.Addr) error {
 	return h.note("addr %s %s", name, a)
 }
+
+func (h *fakeHandler) SetOptions(name string, all []Setting) error {
+	return h.note("options %s %v", name, all)
+}
 func (h *fakeHandler) List() []string { return []string{"agr0", "agr1"} }
 func (h *fakeHandler) Exists(name string) error {
 	if name != "agr0" {
@@ -128,6 +132,7 @@ func TestRequestsReachTheHandler(t *testing.T) {
 		c.SetFlags("agr0", Link0, Link1),
 		c.SetMTU("agr0", -5),
 		c.SetAddr("agr0", ether.Addr{2, 0, 0, 0, 0, 9}),
+		c.SetOptions("agr0", []Setting{{Option: OptPortPrio, Port: "re0", A: 5}, {Option: OptMinLinks, A: 3, B: 2}}),
 	} {
 		if err != nil {
 			t.Error(err)
@@ -136,6 +141,7 @@ func TestRequestsReachTheHandler(t *testing.T) {
 	want := []string{
 		"create agr1", "destroy agr1", "port agr0 re0 1", "port agr0 re0 2",
 		"flags agr0 0x1000 0x2000", "mtu agr0 -5", "addr agr0 02:00:00:00:00:09",
+		"options agr0 [{5 re0 5 0 00:00:00:00:00:00} {7  3 2 00:00:00:00:00:00}]",
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -261,6 +267,9 @@ func TestGarbageIsAnswered(t *testing.T) {
 		{"agrreq of version 1 to a missing interface", agrreq(1, AddPort, SIOCSETAGR, "agr9"), ENXIO},
 		{"unknown get command", agrreq(2, 77, SIOCGETAGR, "agr0"), EINVAL},
 		{"port list into too small a buffer", agrreq(2, PortList, SIOCGETAGR, "agr0"), E2BIG},
+		{"unknown set command", agrreq(2, 177, SIOCSETAGR, "agr0"), EINVAL},
+		{"options that are none", agrreq(2, SetOptions, SIOCSETAGR, "agr0"), EINVAL},
+		{"options of a missing interface", agrreq(2, SetOptions, SIOCSETAGR, "agr9"), ENXIO},
 		{"agrreq cut short", agrreq(2, PortList, SIOCGETAGR, "agr0")[:requestHeader+5], EINVAL},
 		{"a message that is too long", make([]byte, MaxMessage+1), EMSGSIZE},
 	}
@@ -274,6 +283,21 @@ func TestGarbageIsAnswered(t *testing.T) {
 				t.Errorf("answered %s (%s), want %s", r.errno.Symbol(), r.payload, tt.want.Symbol())
 			}
 		})
+	}
+}
+
+// Whoever asks for something newer than the daemon is told so.
+func TestUnknownIsSaid(t *testing.T) {
+	c := dial(t, startServer(t, &fakeHandler{}))
+	for what, err := range map[string]error{
+		"option 99":            c.SetOptions("agr0", []Setting{{Option: 99}}),
+		"agrreq command 177":   c.SetPort("agr0", "re0", 177),
+		"agrreq command 178":   func() error { _, err := c.get(178, "agr0"); return err }(),
+		"longer than 15 octet": c.SetOptions("agr0", []Setting{{Option: OptPortPrio, Port: "abcdefghijklmnop"}}),
+	} {
+		if !errors.Is(err, EINVAL) || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 
@@ -415,7 +439,7 @@ func TestMain(m *testing.M) {
 		_, statusErr := c.Status("agr0")
 		fmt.Println(ErrnoOf(c.Create("agr1")).Symbol(), ErrnoOf(c.Destroy("agr0")).Symbol(),
 			ErrnoOf(c.SetPort("agr0", "re0", AddPort)).Symbol(), ErrnoOf(c.SetPort("agr9", "re0", AddPort)).Symbol(),
-			ErrnoOf(c.SetMTU("agr0", 1500)).Symbol(), listErr, statusErr)
+			ErrnoOf(c.SetMTU("agr0", 1500)).Symbol(), ErrnoOf(c.SetOptions("agr0", []Setting{{Option: OptMode}})).Symbol(), listErr, statusErr)
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
@@ -449,10 +473,10 @@ func TestAuthorisation(t *testing.T) {
 		cred  syscall.Credential
 		want  string
 	}{
-		{"a stranger", -1, syscall.Credential{Uid: 65534, Gid: 65534}, "EPERM EPERM EPERM ENXIO EPERM <nil> <nil>"},
-		{"another group", 300, syscall.Credential{Uid: 65534, Gid: 65534, Groups: []uint32{301}}, "EPERM EPERM EPERM ENXIO EPERM <nil> <nil>"},
-		{"the group", 300, syscall.Credential{Uid: 65534, Gid: 300}, "OK OK OK ENXIO OK <nil> <nil>"},
-		{"a supplementary group", 300, syscall.Credential{Uid: 65534, Gid: 65534, Groups: []uint32{299, 300}}, "OK OK OK ENXIO OK <nil> <nil>"},
+		{"a stranger", -1, syscall.Credential{Uid: 65534, Gid: 65534}, "EPERM EPERM EPERM ENXIO EPERM EPERM <nil> <nil>"},
+		{"another group", 300, syscall.Credential{Uid: 65534, Gid: 65534, Groups: []uint32{301}}, "EPERM EPERM EPERM ENXIO EPERM EPERM <nil> <nil>"},
+		{"the group", 300, syscall.Credential{Uid: 65534, Gid: 300}, "OK OK OK ENXIO OK OK <nil> <nil>"},
+		{"a supplementary group", 300, syscall.Credential{Uid: 65534, Gid: 65534, Groups: []uint32{299, 300}}, "OK OK OK ENXIO OK OK <nil> <nil>"},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -38,25 +38,26 @@ const (
 
 // Status is everything agrd knows about one agr interface.
 type Status struct {
-	Version      int          `json:"version"` // StatusVersion
-	Name         string       `json:"name"`
-	Index        int          `json:"ifindex"`
-	MAC          ether.Addr   `json:"mac"`
-	Datapath     string       `json:"datapath"`      // "user" or "kernel"
-	DatapathWhy  string       `json:"datapath_why"`  // why it is that one; empty when nobody knows any more
-	Shield       string       `json:"shield"`        // what keeps data frames from the ports' own stacks
-	RoundRobin   bool         `json:"round_robin"`   // link0
-	Static       bool         `json:"static"`        // link1
-	LinkFlags    LinkFlags    `json:"link_flags"`    // link0-2 as set
-	Strict       bool         `json:"strict"`        // no default partner
-	Passive      bool         `json:"passive"`       // LACP_Activity clear
-	ShortTimeout bool         `json:"short_timeout"` // asks for fast LACPDUs
-	Active       int          `json:"active"`        // id of the active aggregator, 0 = none
-	Speed        uint64       `json:"speed"`         // sum of the distributing ports, Mb/s
-	Aggregators  []Aggregator `json:"aggregators"`
-	Ports        []PortStatus `json:"ports"` // in the order of their agrport
-	Drops        uint64       `json:"drops"` // frames no port could be chosen for, or no room was for while they were held
-	Held         uint64       `json:"held"`  // frames that wait now until their conversation has moved
+	Version     int          `json:"version"` // StatusVersion
+	Name        string       `json:"name"`
+	Index       int          `json:"ifindex"`
+	MAC         ether.Addr   `json:"mac"`
+	Datapath    string       `json:"datapath"`     // "user" or "kernel"
+	DatapathWhy string       `json:"datapath_why"` // why it is that one; empty when nobody knows any more
+	Shield      string       `json:"shield"`       // what keeps data frames from the ports' own stacks
+	RoundRobin  bool         `json:"round_robin"`  // link0
+	Static      bool         `json:"static"`       // link1
+	LinkFlags   LinkFlags    `json:"link_flags"`   // link0-2 as set
+	Options     Options      `json:"options"`      // what agr(4) cannot configure
+	Carrier     bool         `json:"carrier"`      // a port distributes
+	Active      int          `json:"active"`       // id of the active aggregator, 0 = none
+	Fallback    bool         `json:"fallback"`     // its ports have no LACP partner
+	Links       int          `json:"links"`        // ports that count for min-links
+	Speed       uint64       `json:"speed"`        // sum of the distributing ports, Mb/s
+	Aggregators []Aggregator `json:"aggregators"`
+	Ports       []PortStatus `json:"ports"` // in the order of their agrport
+	Drops       uint64       `json:"drops"` // frames no port could be chosen for, or no room was for while they were held
+	Held        uint64       `json:"held"`  // frames that wait now until their conversation has moved
 }
 
 // Aggregator is one LAG ID that at least one port has selected.
@@ -96,11 +97,41 @@ type PortStatus struct {
 	Actor        LACPEnd    `json:"actor"`
 	Partner      LACPEnd    `json:"partner"`
 	Reason       string     `json:"reason,omitempty"`        // why it does not distribute
+	Until        time.Time  `json:"until,omitzero"`          // when the time is over that the reason names
+	HeldUntil    time.Time  `json:"held_until,omitzero"`     // it is kept out because its link has flapped
+	LastPartner  *Heard     `json:"last_partner,omitempty"`  // who spoke LACP last, and when
 	ForeignAddrs []string   `json:"foreign_addrs,omitempty"` // addresses another tool added
 	Conflict     string     `json:"conflict,omitempty"`      // a setting another tool keeps changing
 	LastChange   time.Time  `json:"last_change,omitzero"`    // of the mux state
 	Conversation int        `json:"conversations"`           // how many of the 256 are sent here
 	Counters     Counters   `json:"counters"`
+
+	// Churn detection (IEEE 802.1AX-2014 6.4.17): MONITOR, NO_CHURN or CHURN, and
+	// how often it was CHURN.
+	ActorChurn    string `json:"actor_churn"`
+	PartnerChurn  string `json:"partner_churn"`
+	ActorChurns   uint64 `json:"actor_churns"`
+	PartnerChurns uint64 `json:"partner_churns"`
+
+	History []Change `json:"history"` // the last transitions, oldest first
+}
+
+// HistoryLength is how many transitions of a port are kept.
+const HistoryLength = 64
+
+// Change is a transition of one of a port's machines.
+type Change struct {
+	Time    time.Time `json:"time"`
+	Machine string    `json:"machine"` // as in Transition
+	From    string    `json:"from"`
+	To      string    `json:"to"`
+	Reason  string    `json:"reason"`
+}
+
+// Heard is what a partner said last of itself.
+type Heard struct {
+	LACPEnd
+	Time time.Time `json:"time"`
 }
 
 // LACPEnd is the Actor's or the Partner's operational information.
@@ -118,10 +149,10 @@ type Counters struct {
 	LACPRx       uint64 `json:"lacp_rx"`
 	LACPTx       uint64 `json:"lacp_tx"`
 	LACPTxErrors uint64 `json:"lacp_tx_errors"` // not sent, and tried again
-	LACPBad      uint64 `json:"lacp_bad"`
+	LACPBad      Bad    `json:"lacp_bad"`
 	MarkerRx     uint64 `json:"marker_rx"`
 	MarkerTx     uint64 `json:"marker_tx"`
-	MarkerBad    uint64 `json:"marker_bad"`
+	MarkerBad    Bad    `json:"marker_bad"`
 	UnknownRx    uint64 `json:"unknown_rx"`   // other slow-protocol subtypes
 	SlowDropped  uint64 `json:"slow_dropped"` // slow-protocol frames over the budget of a port
 	RxFrames     uint64 `json:"rx_frames"`    // handed to agr0
@@ -134,13 +165,24 @@ type Counters struct {
 	StateChanges uint64 `json:"state_changes"`
 }
 
+// Bad counts the PDUs that were refused, by what was wrong with them (IEEE
+// 802.1AX-2014 6.4.12, 6.5.4).
+type Bad struct {
+	Short  uint64 `json:"short"`  // less than 124 octets
+	Length uint64 `json:"length"` // of a LACPDU's TLV
+	Type   uint64 `json:"type"`   // of a Marker: neither Information nor Response
+}
+
+// Total is how many there were.
+func (b Bad) Total() uint64 { return b.Short + b.Length + b.Type }
+
 // Transition is one event of the stream that `agrd monitor` shows.
 type Transition struct {
 	Seq     uint64    `json:"seq"`
 	Time    time.Time `json:"time"`
 	Agr     string    `json:"agr"`
 	Port    string    `json:"port,omitempty"`
-	Machine string    `json:"machine"` // receive, periodic, mux, selected, link, aggregator, agr
+	Machine string    `json:"machine"` // receive, periodic, mux, selected, actor churn, partner churn, link, aggregator, agr
 	From    string    `json:"from"`
 	To      string    `json:"to"`
 	Reason  string    `json:"reason,omitempty"`

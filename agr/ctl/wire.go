@@ -44,7 +44,8 @@ const AgrReqVersion = 2
 // Command is the command of an agrreq. Those from 100 up are ours.
 type Command uint32
 
-// Commands of SIOCSETAGR (AddPort, RemovePort) and SIOCGETAGR (the others).
+// Commands of SIOCSETAGR (AddPort, RemovePort, SetOptions) and SIOCGETAGR (the
+// others).
 const (
 	AddPort    Command = 1
 	RemovePort Command = 2
@@ -53,7 +54,11 @@ const (
 	Watch      Command = 101 // reply: a stream of Transition as JSON, one a message; an empty name watches all
 	GetOwner   Command = 102 // reply: name of the agr that the named interface is a port of, or zeros
 	List       Command = 103 // reply: names of all agr interfaces, NameSize octets each
+	SetOptions Command = 104 // buffer: settings, of which all take effect or none does
 )
+
+// firstOwnCommand is the first command that NetBSD's agr(4) does not have.
+const firstOwnCommand = GetStatus
 
 // flags of a reply.
 const replyMore = 1 << 0 // the payload goes on in the next message

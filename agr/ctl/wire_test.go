@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ifagr/netutil/ether"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden messages")
@@ -27,16 +30,77 @@ func goldenMessages(t *testing.T) map[string][]byte {
 	}
 	addPort := agrReq{version: AgrReqVersion, cmd: AddPort, buflen: 3, buf: []byte("re0")}
 	list := agrReq{version: AgrReqVersion, cmd: PortList, buflen: MaxMessage}
+	settings := appendSettings(nil, everySetting())
+	options := agrReq{version: AgrReqVersion, cmd: SetOptions, buflen: uint64(len(settings)), buf: settings}
 	ports := []PortInfo{{"re0", PortCollecting | PortDistributing}, {"re1", PortCollecting}}
 	answer := reply{version: Version, netns: 7}
 	answer.payload = appendPortList([]byte{44, 0, 0, 0, 0, 0, 0, 0}, ports)
 	busy := reply{version: Version, netns: 7, errno: EBUSY, payload: []byte("re0 has inet 192.0.2.1: Device busy")}
 	return map[string][]byte{
-		"create":    request(SIOCIFCREATE, "agr0", nil),
-		"add-port":  request(SIOCSETAGR, "agr0", addPort.append(nil)),
-		"port-list": request(SIOCGETAGR, "agr0", list.append(nil)),
-		"ports":     answer.append(nil),
-		"busy":      busy.append(nil),
+		"create":      request(SIOCIFCREATE, "agr0", nil),
+		"add-port":    request(SIOCSETAGR, "agr0", addPort.append(nil)),
+		"set-options": request(SIOCSETAGR, "agr0", options.append(nil)),
+		"port-list":   request(SIOCGETAGR, "agr0", list.append(nil)),
+		"ports":       answer.append(nil),
+		"busy":        busy.append(nil),
+	}
+}
+
+// everySetting has each option once.
+func everySetting() []Setting {
+	return []Setting{
+		{Option: OptMode, A: ModePassive},
+		{Option: OptTimeout, A: TimeoutFast},
+		{Option: OptSystemPrio, A: 100},
+		{Option: OptKey, A: 7},
+		{Option: OptPortPrio, Port: "re0", A: 5},
+		{Option: OptFallback, A: FallbackSingle, B: 30},
+		{Option: OptMinLinks, A: 3, B: 2},
+		{Option: OptMaxPorts, A: 4},
+		{Option: OptHash, A: HashL4},
+		{Option: OptMACPolicy, A: MACFixed, MAC: ether.Addr{2, 0xcc, 0, 0, 0, 1}},
+		{Option: OptCoupled, A: ControlCoupled},
+		{Option: OptWaitRestore, A: 5, B: 60},
+	}
+}
+
+func TestSettingsRoundTrip(t *testing.T) {
+	want := everySetting()
+	if len(want) != int(optionsEnd-OptMode) {
+		t.Errorf("%d of %d options", len(want), optionsEnd-OptMode)
+	}
+	got, err := parseSettings(appendSettings(nil, want))
+	if d := cmp.Diff(want, got); err != nil || d != "" {
+		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+}
+
+func TestSettingsMalformed(t *testing.T) {
+	good := appendSettings(nil, []Setting{{Option: OptMode, A: 1}})
+	patch := func(at int, with byte) []byte {
+		b := bytes.Clone(good)
+		b[at] = with
+		return b
+	}
+	tests := []struct {
+		name string
+		b    []byte
+	}{
+		{"none", nil},
+		{"cut short", good[:len(good)-1]},
+		{"too many", bytes.Repeat(good, maxSettings+1)},
+		{"option 0", patch(0, 0)},
+		{"an option of the future", patch(0, byte(optionsEnd))},
+		{"reserved octet", patch(len(good)-1, 1)},
+		{"name without NUL", append(append(bytes.Clone(good[:12]), bytes.Repeat([]byte("a"), NameSize)...), good[12+NameSize:]...)},
+	}
+	for _, tt := range tests {
+		if all, err := parseSettings(tt.b); !errors.Is(err, ErrMessage) || all != nil {
+			t.Errorf("%s: %v, %v; want ErrMessage", tt.name, all, err)
+		}
+	}
+	if all, err := parseSettings(bytes.Repeat(good, maxSettings)); err != nil || len(all) != maxSettings {
+		t.Errorf("as many as there may be: %d, %v", len(all), err)
 	}
 }
 
@@ -137,6 +201,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(make([]byte, requestHeader))
 	f.Add(make([]byte, replyHeader))
+	f.Add(appendSettings(nil, everySetting()))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if m, err := parseMessage(b); err == nil {
 			again, err := m.append(nil)
@@ -148,6 +213,9 @@ func FuzzParse(f *testing.F) {
 			if again := r.append(nil); len(again) != len(b) {
 				t.Errorf("%x parses and becomes %x", b, again)
 			}
+		}
+		if all, err := parseSettings(b); err == nil && !bytes.Equal(appendSettings(nil, all), b) {
+			t.Errorf("%x parses and becomes %v", b, all)
 		}
 		parseAgrReq(b)
 		parsePortList(b)

@@ -1,19 +1,29 @@
 package lacp
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The one active aggregator. The standard lets every aggregator be an interface
 // of its own; agrN is a single one, so the ports of all other aggregators are
 // STANDBY and tell their partners so (design D5).
 
-// counts reports whether the port could carry frames if its aggregator were active: a strict system waits until a partner has spoken. A partner
-// that is only remembered, because it fell silent or the link was gone meanwhile,
-// keeps the incumbent in its place and helps no other to it.
+// counts reports whether the port could carry frames if its aggregator were active:
+// without fallback a partner must have spoken. A partner that is only remembered,
+// because it fell silent or the link was gone meanwhile, keeps the incumbent in its
+// place and helps no other to it.
 func (p *port) counts() bool {
 	s := p.sys
 	remembered := p.receive == expired && p.hasPartner()
-	return p.link.Up && (s.optimistic() || p.hasPartner()) &&
+	return p.link.Up && p.aggregator != nil && !p.held() && (s.optimistic() || p.hasPartner()) &&
 		(!remembered || p.aggregator == s.active)
+}
+
+// known reports whether it is clear who is at the far end: a partner that speaks
+// now, or nobody.
+func (p *port) known() bool {
+	return p.receive == current || p.receive != expired && p.fallsBack()
 }
 
 // choose finds the aggregator that should be active, and why. Without any that
@@ -32,20 +42,54 @@ func (s *System) choose() (best *aggregator, reason string) {
 	return best, reason
 }
 
-// prefers reports whether a should be active rather than b, and why: first those
-// that their partners have not let down, then those with a real partner, then the
-// greater bandwidth. A tie changes nothing: the incumbent stays, or else the
-// older one.
+// prefers reports whether a should be active rather than b, and why: by its tier,
+// then for the greater bandwidth, or what takes its place. A tie changes nothing:
+// the incumbent stays, or else the older one.
 func (s *System) prefers(a, b *aggregator) (why string, ok bool) {
 	switch {
 	case b == nil || b.bandwidth() == 0:
 		return "no other is usable", true
-	case a.passedOver() != b.passedOver():
-		return "the other's partner does not agree", b.passedOver()
-	case a.hasPartner() != b.hasPartner():
-		return "it has a LACP partner", a.hasPartner()
+	case s.tier(a) != s.tier(b):
+		return betterTier(a, b), s.tier(a) > s.tier(b)
+	case s.single() && a.partnerless() && b.partnerless():
+		return "its port is the better one", s.offer(a) > 0 && a.best().betterThan(b.best())
 	default:
 		return "greater bandwidth", s.offer(a) > b.bandwidth()
+	}
+}
+
+// tier ranks an aggregator by what its partners are and do: best those with a LACP
+// partner that has not let them down, and among these those with enough ports for
+// min-links. Without partner come after them, and last those that were passed over;
+// but while some LACP partner keeps its word, though with too few ports, waiting
+// for one that may agree yet costs nothing.
+func (s *System) tier(a *aggregator) int {
+	switch reaches := a.reachesMinLinks(); {
+	case a.willing() && reaches:
+		return 4
+	case a.hasPartner() && reaches && slices.ContainsFunc(s.aggs, (*aggregator).willing):
+		return 3
+	case a.willing():
+		return 2
+	case !a.hasPartner():
+		return 1
+	default:
+		return 0
+	}
+}
+
+// willing reports whether there is a LACP partner that has not let the ports down.
+func (a *aggregator) willing() bool { return a.hasPartner() && !a.passedOver() }
+
+// betterTier says why a is of a better tier than b.
+func betterTier(a, b *aggregator) string {
+	switch {
+	case b.passedOver() && !a.passedOver():
+		return "the other's partner does not agree"
+	case a.hasPartner() && !b.hasPartner():
+		return "it has a LACP partner"
+	default:
+		return "it has enough ports for min-links"
 	}
 }
 

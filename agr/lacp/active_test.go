@@ -105,7 +105,7 @@ func TestActive_Partner(t *testing.T) {
 		},
 		{
 			name: "strict never falls back",
-			cfg:  lacp.Config{Strict: true},
+			cfg:  lacp.Config{Fallback: lacp.FallbackNone},
 			do:   func(b *bench) { b.wait(5 * time.Second); b.hear(2) },
 			want: []uint16{2},
 		},
@@ -178,7 +178,7 @@ func TestActive_SettlesFirst(t *testing.T) {
 		want time.Duration // until the faster port takes over
 	}{
 		{"LACP partners", lacp.Config{}, true, lacp.AggregateWaitTime},
-		{"LACP partners, strict", lacp.Config{Strict: true}, true, lacp.AggregateWaitTime},
+		{"LACP partners, strict", lacp.Config{Fallback: lacp.FallbackNone}, true, lacp.AggregateWaitTime},
 		{"static switch", lacp.Config{}, false, lacp.ShortTimeoutTime},
 	}
 	for _, tt := range tests {
@@ -245,7 +245,7 @@ func TestActive_Remembered(t *testing.T) {
 		},
 		{
 			name:  "strict",
-			cfg:   lacp.Config{Strict: true},
+			cfg:   lacp.Config{Fallback: lacp.FallbackNone},
 			links: []lacp.Link{gigabit, gigabit, speed(10_000)},
 			do:    func(b *bench) { b.hear(1); b.hear(2) },
 			want:  []uint16{1, 2},

@@ -24,12 +24,13 @@ type aggregator struct {
 	ports      []*port
 }
 
-// ready is the standard's Ready (6.4.14.2): every port that is not attached yet has
-// waited long enough. Of an aggregator that stands by it tells whether the ports
-// could be attached at once.
+// ready is the standard's Ready (6.4.14.2): every port that is to be attached and is
+// not yet has waited long enough. Of an aggregator that stands by it tells whether
+// the ports could be attached at once.
 func (a *aggregator) ready() bool {
 	return !slices.ContainsFunc(a.ports, func(p *port) bool {
-		return p.mux < attached && !p.waitWhile.expired
+		behind := p.selected == standby && a == p.sys.active
+		return p.mux < attached && !p.waitWhile.expired && !behind
 	})
 }
 
@@ -61,14 +62,21 @@ func (a *aggregator) attached() bool {
 // settled reports whether the ports could be attached the moment that the aggregator
 // becomes the active one, and one of them knows whether somebody speaks LACP to it.
 func (a *aggregator) settled() bool {
-	return a.ready() && a.counting(func(p *port) bool { return p.receive != expired })
+	return a.ready() && a.counting((*port).known)
+}
+
+// partnerless reports whether no port has ever heard the partner: it is the default
+// one. Other than hasPartner it asks the ports without a link as well.
+func (a *aggregator) partnerless() bool {
+	return !slices.ContainsFunc(a.ports, (*port).hasPartner)
 }
 
 // bandwidth is the sum of the speeds of the ports that count, in Mb/s; 0 when there
-// is none.
+// is none. Of more ports than may be SELECTED it is that of the best.
 func (a *aggregator) bandwidth() uint64 {
 	var sum uint64
-	for _, p := range a.ports {
+	ranked := a.ranked()
+	for _, p := range ranked[:min(a.limit(), len(ranked))] {
 		switch {
 		case !p.counts():
 		case p.link.Speed == 0:

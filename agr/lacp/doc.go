@@ -5,11 +5,11 @@
 //	    AddPort LinkChange Received ...          timers due
 //	                | Step                        | Advance
 //	                v                             v
-//	receive machine --> mux --> selection --> one active aggregator
-//	       ^                                        |
-//	       +---- again, until nothing changes <-----+
+//	receive machine --> mux --> selection --> one active aggregator --> how many
+//	       ^                                                              ports |
+//	       +------------------ again, until nothing changes <-------------------+
 //	                |
-//	         periodic, transmit --> Ready: Send, Mux, Transitions
+//	  churn, periodic, transmit --> Ready: Send, Mux, Transitions
 //
 // The loop that drives it owns the clock:
 //
@@ -34,7 +34,13 @@
 //	}
 //
 // Each machine has a file: rx.go (6.4.12), ptx.go (6.4.13), select.go (6.4.14),
-// mux.go (6.4.15, independent control), tx.go (6.4.16). In each, one function
-// sets the state, and what the standard asks for stands above the case. Which of
-// several aggregators is agrN is in active.go.
+// mux.go (6.4.15, independent and coupled control), tx.go (6.4.16), churn.go
+// (6.4.17). In each, one function sets the state, and what the standard asks for
+// stands above the case. Which of several aggregators is agrN is in active.go, how
+// many of its ports carry frames in limit.go, and which port is kept out because
+// its link flaps in restore.go. config.go is what an administrator decides, and
+// reason.go says in words why a port does not distribute.
+//
+// testdata/cases.txt lists what the protocol is asked from outside, mistakes.txt what
+// implementations are known to get wrong, each with the test that asks it.
 package lacp

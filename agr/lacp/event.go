@@ -60,6 +60,22 @@ func (e LinkChange) apply(s *System) {
 	p.setLink(e.Link)
 }
 
+// PortPriority gives a port another priority. The partner sees it, so the port
+// selects anew.
+type PortPriority struct {
+	Number   uint16
+	Priority uint16
+}
+
+func (e PortPriority) apply(s *System) {
+	p := s.port(e.Number)
+	if p == nil || s.left {
+		return
+	}
+	p.priority = e.Priority
+	p.updateActor("port priority changed")
+}
+
 // Received is a LACPDU that came in on a port.
 type Received struct {
 	Number uint16
@@ -86,7 +102,10 @@ func (e NotSent) apply(s *System) {
 	}
 }
 
-// Configure replaces the configuration.
+// Configure replaces the configuration. Every port tells its partner. A port
+// whose system, key or aggregatability has changed by it selects anew: its
+// partner hears once that it is not in sync. Static ends or begins LACP on every
+// port. Everything else takes effect in the state in which the port is.
 type Configure struct{ Config Config }
 
 func (e Configure) apply(s *System) {
@@ -101,9 +120,23 @@ func (e Configure) apply(s *System) {
 			continue
 		}
 		p.updateActor("configuration changed")
-		p.reviseDefault()
+		p.reviseTimers(&old)
 		p.ntt = true
 	}
+}
+
+// reviseTimers lets times that run follow the configuration. A partner that may
+// speak more slowly now does so at once, so what is recorded must last as long;
+// one that shall speak faster has first to hear of it, so that time runs on.
+func (p *port) reviseTimers(old *Config) {
+	cfg := &p.sys.cfg
+	if p.receive == current && old.ShortTimeout && !cfg.ShortTimeout {
+		p.currentWhile.start(p.currentWhile.at.Add(LongTimeoutTime - ShortTimeoutTime))
+	}
+	if p.fallback.running {
+		p.fallback.start(p.fallback.at.Add(cfg.FallbackAfter - old.FallbackAfter))
+	}
+	p.reviseHold()
 }
 
 // Leave says farewell on every port, as before the daemon stops while nothing

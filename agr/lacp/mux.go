@@ -2,10 +2,14 @@ package lacp
 
 import "ifagr/agr/slow"
 
-// The mux machine with independent control, IEEE 802.1AX-2014 6.4.15.
+// The mux machine, IEEE 802.1AX-2014 6.4.15, with independent control
 //
 //	DETACHED -selected-> WAITING -ready-> ATTACHED -partner in sync->
 //	COLLECTING -partner collecting-> DISTRIBUTING, and back step by step
+//
+// and with coupled control
+//
+//	... ATTACHED -partner in sync-> COLLECTING_DISTRIBUTING, and back
 
 // runMux moves the mux machine until it rests, and reports whether it moved.
 func (p *port) runMux() bool {
@@ -39,12 +43,15 @@ func (p *port) nextMux() (to muxState, reason string, ok bool) {
 		if p.selected != selected {
 			return detached, why, true
 		}
-		return collecting, "partner in sync", stay
+		return p.firstForwarding(), "partner in sync", stay
 	case collecting:
 		// Back when UNSELECTED, STANDBY or out of sync, on when the partner
 		// collects, if that can be believed.
 		if !stay {
 			return attached, why, true
+		}
+		if p.sys.cfg.Coupled {
+			return collectingDistributing, "coupled", true
 		}
 		return distributing, "partner collects", p.partner.State.Has(slow.Collecting) && p.partnerKnows()
 	case distributing:
@@ -52,12 +59,32 @@ func (p *port) nextMux() (to muxState, reason string, ok bool) {
 		if !stay {
 			return collecting, why, true
 		}
+		if p.sys.cfg.Coupled {
+			return collectingDistributing, "coupled", true
+		}
 		return collecting, "partner does not collect", !p.partner.State.Has(slow.Collecting)
+	case collectingDistributing:
+		// Back for the reasons of COLLECTING only. When control is not coupled
+		// any more the port goes on as it is.
+		if !stay {
+			return attached, why, true
+		}
+		return distributing, "not coupled", !p.sys.cfg.Coupled
 	}
 	return 0, "", false
 }
 
-// mayForward reports whether the port may be in COLLECTING, and else why not.
+// firstForwarding is where ATTACHED leads to.
+func (p *port) firstForwarding() muxState {
+	if p.sys.cfg.Coupled {
+		return collectingDistributing
+	}
+	return collecting
+}
+
+// mayForward reports whether the port may be in COLLECTING, and else why not. Too
+// few ports do not detach it: its Synchronization stays, so that two ends which
+// both wait for enough ports find them.
 func (p *port) mayForward() (ok bool, why string) {
 	switch {
 	case p.selected == unselected:
@@ -66,6 +93,8 @@ func (p *port) mayForward() (ok bool, why string) {
 		return false, "standby"
 	case !p.partner.State.Has(slow.Synchronization):
 		return false, "partner not in sync"
+	case !p.sys.enough:
+		return false, "too few ports for min-links"
 	default:
 		return true, ""
 	}
@@ -114,6 +143,9 @@ func (p *port) setMux(to muxState, reason string) {
 		p.ntt = true
 	case distributing:
 		// The partner has no use for this bit, so there is no need to transmit.
+		p.setForwarding(true, true, true)
+	case collectingDistributing:
+		p.ntt = p.ntt || !p.actor.State.Has(slow.Collecting)
 		p.setForwarding(true, true, true)
 	}
 }

@@ -216,3 +216,82 @@ func TestMux_6_4_15_PartnerKnowsLate(t *testing.T) {
 	b.wait(time.Millisecond)
 	b.wants(1, "DISTRIBUTING")
 }
+
+// S7: with coupled control a port collects and distributes as soon as its partner is
+// in sync, and both end with it.
+func TestMux_6_4_15_Coupled(t *testing.T) {
+	const both = slow.Synchronization | slow.Collecting | slow.Distributing
+	b := newBench(t, lacp.Config{Coupled: true}, gigabit)
+	b.hear(1, refuse)
+	b.wait(lacp.AggregateWaitTime)
+	b.wants(1, "ATTACHED")
+	b.forget()
+	b.hear(1, partnerState(inSync))
+	b.wants(1, "COLLECTING_DISTRIBUTING")
+	if got := b.last(1).Actor.State; !got.Has(both) {
+		t.Errorf("says %v", got)
+	}
+	b.hear(1)
+	b.hear(1, partnerState(inSync)) // Collecting is not looked at
+	b.wants(1, "COLLECTING_DISTRIBUTING")
+	b.hear(1, refuse)
+	b.wants(1, "ATTACHED")
+	if got := b.last(1).Actor.State & both; got != slow.Synchronization {
+		t.Errorf("says %v", got)
+	}
+	want := []lacp.MuxChange{{Port: 1, Collecting: true, Distributing: true}, {Port: 1}}
+	if d := cmp.Diff(want, b.mux); d != "" {
+		t.Error(d)
+	}
+}
+
+// Control becomes coupled, or independent again, without a stop for a port that may
+// go on.
+func TestMux_6_4_15_CoupledSwitch(t *testing.T) {
+	coupled, independent := lacp.Config{System: ownSystem, Coupled: true}, lacp.Config{System: ownSystem}
+	tests := []struct {
+		name     string
+		from, to lacp.Config
+		partner  slow.State
+		want     string
+		mux      []lacp.MuxChange
+	}{
+		{"coupled, distributing", independent, coupled, willing, "COLLECTING_DISTRIBUTING", nil},
+		{
+			"coupled, collecting", independent, coupled, inSync, "COLLECTING_DISTRIBUTING",
+			[]lacp.MuxChange{{Port: 1, Collecting: true, Distributing: true}},
+		},
+		{"independent, partner collects", coupled, independent, willing, "DISTRIBUTING", nil},
+		{
+			"independent, partner does not", coupled, independent, inSync, "COLLECTING",
+			[]lacp.MuxChange{{Port: 1, Collecting: true}},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t, tt.from, gigabit)
+			b.talk(4*time.Second, []uint16{1}, partnerState(tt.partner))
+			b.forget()
+			b.step(lacp.Configure{Config: tt.to})
+			b.wants(1, tt.want)
+			if d := cmp.Diff(tt.mux, b.mux); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// A port that distributes without knowing whether its partner has seen that it is in
+// sync goes on when control becomes independent.
+func TestMux_6_4_15_CoupledGoesOn(t *testing.T) {
+	b := newBench(t, lacp.Config{Coupled: true}, gigabit)
+	b.hear(1, echoes(0))
+	b.wait(lacp.AggregateWaitTime)
+	b.wants(1, "COLLECTING_DISTRIBUTING")
+	b.forget()
+	b.step(lacp.Configure{Config: lacp.Config{System: ownSystem}})
+	b.wants(1, "DISTRIBUTING")
+	if len(b.mux) != 0 {
+		t.Errorf("changes: %v", b.mux)
+	}
+}

@@ -1,6 +1,8 @@
 package lacp
 
 import (
+	"fmt"
+
 	"ifagr/agr/slow"
 )
 
@@ -18,13 +20,16 @@ type port struct {
 
 	receive      receiveState
 	currentWhile timer
+	fallback     timer       // in DEFAULTED, until the port may forward without partner
 	pdu          slow.LACPDU // the one being received
 	received     bool        // there is one
 	moved        bool        // port_moved
 
 	selected   selection
 	aggregator *aggregator
-	passedOver bool // the partner was given time to agree and did not
+	passedOver bool  // the partner was given time to agree and did not
+	refusal    timer // that time, while other ports stand by
+	flaps      flaps
 
 	mux       muxState
 	waitWhile timer
@@ -41,6 +46,16 @@ type port struct {
 	window        window
 	notBefore     Instant // of the next LACPDU, after one that failed
 	sent          uint64  // LACPDUs
+
+	actorChurn, partnerChurn churn
+}
+
+// timers are all timers of the port.
+func (p *port) timers() [10]*timer {
+	return [...]*timer{
+		&p.currentWhile, &p.fallback, &p.refusal, &p.flaps.hold, &p.waitWhile, &p.waitMost,
+		&p.syncSent, &p.periodicTimer, &p.actorChurn.timer, &p.partnerChurn.timer,
+	}
 }
 
 // begin is the standard's BEGIN: it starts all machines of the port again.
@@ -65,17 +80,15 @@ func (p *port) setLink(l Link) {
 	} else {
 		p.link.Up = false
 	}
-	if was != l.Up {
-		p.note("link", linkName(was), linkName(l.Up), "")
+	switch {
+	case was && !l.Up:
+		p.linkLost()
+		p.note("link", "up", "down", fmt.Sprintf("loss %d", p.flaps.total))
+	case !was && l.Up:
+		p.linkBack()
+		p.note("link", "down", "up", p.backReason())
 	}
 	p.updateActor("link changed")
-}
-
-func linkName(up bool) string {
-	if up {
-		return "up"
-	}
-	return "down"
 }
 
 // lacpEnabled is the standard's LACP_Enabled: a half-duplex link cannot be

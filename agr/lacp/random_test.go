@@ -48,13 +48,29 @@ func (r *rambler) event() lacp.Event {
 	case n < 37:
 		return lacp.NotSent{Number: number}
 	case n < 40:
-		return lacp.Configure{Config: lacp.Config{
-			System: ownSystem, Passive: r.one(3), ShortTimeout: r.one(2), Strict: r.one(2),
-			Static: r.one(4), KeyBase: uint16(r.rand.IntN(2)), Key: uint16(r.rand.IntN(2)),
-		}}
+		return lacp.Configure{Config: r.config()}
+	case n < 43:
+		return lacp.PortPriority{Number: number, Priority: uint16(r.rand.IntN(3))}
 	default:
 		return lacp.Received{Number: number, PDU: r.lacpdu(number)}
 	}
+}
+
+// config is any configuration.
+func (r *rambler) config() lacp.Config {
+	cfg := lacp.Config{
+		System: ownSystem, Passive: r.one(3), ShortTimeout: r.one(2), Static: r.one(6), Coupled: r.one(3),
+		KeyBase: uint16(r.rand.IntN(2)), Key: uint16(r.rand.IntN(2)),
+		MaxPorts: r.rand.IntN(4), Fallback: lacp.Fallback(r.rand.IntN(3)),
+		FallbackAfter: time.Duration(r.rand.IntN(3)) * time.Second,
+		MinLinks:      lacp.MinLinks{Up: r.rand.IntN(4)},
+	}
+	cfg.System.Priority += uint16(r.rand.IntN(2))
+	cfg.MinLinks.Down = r.rand.IntN(cfg.MinLinks.Up + 1)
+	if r.one(2) {
+		cfg.WaitToRestore = lacp.WaitToRestore{Min: 2 * time.Second, Max: time.Duration(r.rand.IntN(10)) * time.Second}
+	}
+	return cfg
 }
 
 func (r *rambler) one(in int) bool { return r.rand.IntN(in) == 0 }
@@ -68,7 +84,7 @@ func (r *rambler) lacpdu(number uint16) slow.LACPDU {
 	partners := []slow.System{farSystem, farSystem, otherSystem, ownSystem, {}}
 	p := slow.LACPDU{Actor: slow.PortInfo{
 		System: partners[r.rand.IntN(len(partners))], Key: uint16(r.rand.IntN(2)),
-		Port: uint16(r.rand.IntN(5)), State: willing,
+		Priority: uint16(r.rand.IntN(2)), Port: uint16(r.rand.IntN(5)), State: willing,
 	}}
 	for _, s := range r.sys.Status().Ports {
 		if s.Number == number {

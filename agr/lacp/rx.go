@@ -17,13 +17,13 @@ import (
 // The loss of the link leads to PORT_DISABLED from everywhere.
 
 // runReceive moves the receive machine until it rests, and reports whether it
-// moved.
+// moved or the default partner has changed.
 func (p *port) runReceive() bool {
 	moved := false
 	for {
 		to, reason, ok := p.nextReceive()
 		if !ok {
-			return moved
+			return p.reviseDefault() || moved
 		}
 		p.setReceive(to, reason)
 		moved = true
@@ -97,6 +97,7 @@ func (p *port) setReceive(to receiveState, reason string) {
 	if from != to {
 		p.note("receive", from.String(), to.String(), reason)
 	}
+	p.fallback.stop()
 	switch to {
 	case initialize:
 		// Nothing is known: not selected, default partner, not expired.
@@ -127,11 +128,13 @@ func (p *port) setReceive(to receiveState, reason string) {
 		// An individual port with the default partner.
 		p.unselect(reason)
 		p.recordDefault()
-		p.setPartnerState(slow.Aggregation, false)
 		p.currentWhile.stop()
 		p.setExpired(false)
 	case defaulted:
-		// The partner is taken to be silent: the default one stands in.
+		// The partner is taken to be silent: the default one stands in, and
+		// after a while the port may forward with it.
+		p.fallback.start(p.sys.now.Add(p.sys.cfg.FallbackAfter))
+		p.fallback.expire(p.sys.now)
 		p.updateDefaultSelected()
 		p.recordDefault()
 		p.currentWhile.stop()
@@ -172,7 +175,7 @@ func (p *port) updateSelected() {
 
 // updateDefaultSelected is update_Default_Selected of 6.4.9.
 func (p *port) updateDefaultSelected() {
-	if identity(p.sys.defaultPartner()) != identity(p.partner) {
+	if identity(p.defaultPartner()) != identity(p.partner) {
 		p.unselect("partner lost")
 	}
 }
@@ -231,40 +234,41 @@ func (p *port) markMoved() {
 
 // recordDefault is recordDefault of 6.4.9.
 func (p *port) recordDefault() {
-	p.partner = p.sys.defaultPartner()
+	p.partner = p.defaultPartner()
 	p.actor.State = p.actor.State.With(slow.Defaulted, true)
 	p.loopback = false
 }
 
-// reviseDefault gives a port that lives on the default partner the one that the
-// configuration asks for now.
-func (p *port) reviseDefault() {
-	switch p.receive {
-	case defaulted:
-		p.recordDefault()
-	case lacpDisabled:
-		p.recordDefault()
-		p.setPartnerState(slow.Aggregation, false)
-	case initialize, portDisabled, expired, current:
-		// These hold a default partner only without its Synchronization.
+// reviseDefault gives a port that lives on the default partner the one that it
+// should have now, and reports whether that is another one. In the other states
+// there is none, or without its Synchronization.
+func (p *port) reviseDefault() bool {
+	if p.receive != defaulted && p.receive != lacpDisabled || p.partner == p.defaultPartner() {
+		return false
 	}
+	p.recordDefault()
+	return true
 }
 
 // defaultPartner is the administrative value of the partner (6.4.7). agr(4)'s is
 // optimistic: a port without LACP partner forwards, and all such ports share an
-// aggregator. The strict one agrees to nothing (design D5).
-func (s *System) defaultPartner() slow.PortInfo {
+// aggregator. The other one agrees to nothing (design D5). A port that cannot
+// speak LACP is individual at both ends.
+func (p *port) defaultPartner() slow.PortInfo {
 	const nobody = 0xffff
-	i := slow.PortInfo{
-		System:   slow.System{Priority: nobody},
-		Priority: nobody,
-		State:    slow.Aggregation,
-	}
-	if s.optimistic() {
+	i := slow.PortInfo{System: slow.System{Priority: nobody}, Priority: nobody}
+	i.State = i.State.With(slow.Aggregation, p.receive != lacpDisabled)
+	if p.fallsBack() {
 		i.State |= slow.Synchronization | slow.Collecting | slow.Distributing
 	}
 	return i
 }
 
-// optimistic reports whether a port without LACP partner forwards.
-func (s *System) optimistic() bool { return s.cfg.Static || !s.cfg.Strict }
+// fallsBack reports whether the port may forward with the default partner by now.
+func (p *port) fallsBack() bool {
+	pending := p.receive == defaulted && !p.fallback.expired && !p.sys.cfg.Static
+	return p.sys.optimistic() && !pending
+}
+
+// optimistic reports whether ports without LACP partner forward at all.
+func (s *System) optimistic() bool { return s.cfg.Static || s.cfg.Fallback != FallbackNone }

@@ -282,7 +282,7 @@ func TestRx_6_4_9_RecordDefault(t *testing.T) {
 		mux   string
 	}{
 		{"optimistic", lacp.Config{}, defaults, "DISTRIBUTING"},
-		{"strict", lacp.Config{Strict: true}, slow.Aggregation, "WAITING"},
+		{"strict", lacp.Config{Fallback: lacp.FallbackNone}, slow.Aggregation, "WAITING"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -362,7 +362,7 @@ func TestRx_6_4_12_LACPDisabled(t *testing.T) {
 // A system that would forward without a partner forwards on no half-duplex link
 // when it is strict.
 func TestRx_6_4_12_LACPDisabledStrict(t *testing.T) {
-	strict := lacp.Config{System: ownSystem, Strict: true}
+	strict := lacp.Config{System: ownSystem, Fallback: lacp.FallbackNone}
 	b := newBench(t, strict, lacp.Link{Up: true, Speed: 100, HalfDuplex: true})
 	for range 2 {
 		b.wait(time.Minute)
@@ -385,4 +385,31 @@ func TestRx_LateProcessing(t *testing.T) {
 	b.sys.Advance(b.now)
 	b.collect()
 	b.wants(1, "DISTRIBUTING")
+}
+
+// V1: no version of a LACPDU is a reason to do anything else with it, and neither is
+// a collector's delay.
+func TestRx_6_4_12_Version(t *testing.T) {
+	for _, version := range []uint8{0, 1, 2, 255} {
+		b := newBench(t, lacp.Config{}, gigabit)
+		edit := func(p *slow.LACPDU) { p.Version, p.CollectorMaxDelay = version, 0xffff }
+		b.talk(4*time.Second, []uint16{1}, edit)
+		if p := b.port(1); p.Receive != "CURRENT" || !p.Distributing {
+			t.Errorf("version %d: %s, %s", version, p.Receive, p.Mux)
+		}
+	}
+}
+
+// EXPIRED is left after 3 s, however long the partner's time was, and says so in
+// Expired and nothing else.
+func TestRx_6_4_12_ExpiredSays(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit)
+	b.up(1)
+	b.wait(time.Second)
+	before := b.last(1).Actor.State
+	b.wait(lacp.LongTimeoutTime)
+	said := b.last(1).Actor.State
+	if want := before&^(slow.Collecting|slow.Distributing) | slow.Expired; said != want {
+		t.Errorf("says %v, want %v", said, want)
+	}
 }

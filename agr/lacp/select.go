@@ -64,7 +64,7 @@ func (p *port) leaveAggregator() {
 	}
 	s.aggs = slices.DeleteFunc(s.aggs, func(b *aggregator) bool { return b == a })
 	if s.active == a {
-		s.active, s.activeReason = nil, "no port left"
+		s.activate(nil, "no port left")
 	}
 }
 
@@ -89,28 +89,42 @@ func (p *port) setSelected(to selection, reason string) {
 	p.note("selected", from.String(), to.String(), reason)
 }
 
-// arbitrate chooses the active aggregator and makes its ports SELECTED, all
-// others STANDBY. It reports whether a port's selection changed.
+// arbitrate chooses the active aggregator and makes its ports SELECTED, as many as
+// may be, all others STANDBY. It reports whether a port's selection changed.
 func (s *System) arbitrate() bool {
 	s.passOver()
+	s.releaseHeld()
 	if a, reason := s.choose(); a != s.active {
-		s.active, s.activeReason = a, reason
+		s.activate(a, reason)
 	}
 	s.watchPatience()
+	chosen := s.chosen()
 	changed := false
 	for _, p := range s.ports {
 		if p.aggregator == nil || p.selected == unselected && p.mux != detached {
 			continue
 		}
 		to, reason := standby, "another aggregator is active"
-		switch s.active {
-		case p.aggregator:
-			to, reason = selected, "aggregator is active"
-		case nil:
+		switch {
+		case s.active == nil:
 			reason = "no aggregator is active"
+		case slices.Contains(chosen, p):
+			to, reason = selected, "aggregator is active"
+		case p.held():
+			reason = p.heldReason()
+		case p.aggregator == s.active:
+			reason = p.behindReason()
 		}
 		changed = changed || p.selected != to
 		p.setSelected(to, reason)
+		changed = p.watchRefusal() || changed
 	}
 	return changed
+}
+
+// activate makes another aggregator the active one, or none. It has to find enough
+// ports first, however many the last one had.
+func (s *System) activate(a *aggregator, reason string) {
+	s.active, s.activeReason = a, reason
+	s.links, s.enough = 0, false
 }

@@ -210,16 +210,16 @@ func TestStatus_StandbyReason(t *testing.T) {
 		want   string
 	}{
 		{"nobody there", gigabit, nil, "standby: no LACP partner, unlike the active aggregator"},
-		{"partner key", gigabit, partnerKey(8), "standby: partner key 8, the active aggregator's is 7"},
+		{"partner key", gigabit, partnerKey(8), "partner key 8 differs from the active aggregator's 7"},
 		{
 			"partner system", gigabit, partnerSystem(otherSystem),
-			"standby: partner system 8000,02:cc:00:00:00:01, the active aggregator's is 8000,02:bb:00:00:00:01",
+			"partner system 8000,02:cc:00:00:00:01 differs from the active aggregator's 8000,02:bb:00:00:00:01",
 		},
 		{
 			"speed",
 			lacp.Link{Up: true, Speed: 100},
 			func(*slow.LACPDU) {},
-			"standby: key 6 (by speed), the active aggregator's is 16",
+			"key 6 (by speed) differs from the active aggregator's 16",
 		},
 		{
 			"individual", gigabit, partnerState(willing &^ slow.Aggregation),
@@ -262,10 +262,51 @@ func TestStatus_Reason(t *testing.T) {
 	b.step(lacp.Leave{})
 	look()
 	want := []string{
-		"no link", "waiting for the ports to settle", "waiting for a LACP partner",
-		"partner is not in sync", "partner does not collect", "", "partner has fallen silent", "stopped",
+		"link down", "waiting for the ports to settle", "waiting for a LACP partner",
+		"waiting for partner sync", "partner does not collect", "", "partner has fallen silent", "stopped",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// A partner's key 0 is a key like any other.
+func TestSelect_6_4_14_PartnerKeyZero(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit, gigabit)
+	b.talk(4*time.Second, []uint16{1, 2}, partnerKey(0))
+	b.carries(1, 2)
+}
+
+// Every key of 15 bits can be set, and is what is said.
+func TestSelect_6_3_5_KeyRange(t *testing.T) {
+	for _, key := range []uint16{1, 1023, 1024, 32767} {
+		b := newBench(t, lacp.Config{Key: key}, gigabit, speed(0))
+		for n := uint16(1); n <= 2; n++ {
+			if got := b.last(n).Actor.Key; got != key {
+				t.Errorf("port %d says key %d, want %d", n, got, key)
+			}
+		}
+	}
+}
+
+// Two systems of one machine may each aggregate links to the same partner system
+// and key: they know nothing of each other.
+func TestSelect_6_4_14_TwoSystems(t *testing.T) {
+	one := newBench(t, lacp.Config{KeyBase: 1}, gigabit)
+	two := newBench(t, lacp.Config{System: otherSystem, KeyBase: 2}, gigabit)
+	for _, b := range []*bench{one, two} {
+		b.talk(4*time.Second, []uint16{1})
+		b.carries(1)
+	}
+}
+
+// A port that hears itself is still one that could be aggregated elsewhere, and says
+// so; it is never in sync.
+func TestSelect_6_4_14_LoopbackSays(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit)
+	b.talk(10*time.Second, []uint16{1}, partnerSystem(ownSystem))
+	const flags = slow.Aggregation | slow.Synchronization | slow.Collecting | slow.Distributing
+	if got := b.last(1).Actor.State & flags; got != slow.Aggregation {
+		t.Errorf("says %v", got)
 	}
 }

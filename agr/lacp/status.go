@@ -1,15 +1,15 @@
 package lacp
 
-import (
-	"fmt"
-
-	"ifagr/agr/slow"
-)
+import "ifagr/agr/slow"
 
 // Status is a picture of a System.
 type Status struct {
-	System      slow.System
+	System      slow.System        // Config.System
+	Config      Config             // as it was given
 	Active      int                // id of the active aggregator, 0 = none
+	Fallback    bool               // its ports have no LACP partner
+	Links       int                // ports that count for Config.MinLinks
+	Enough      bool               // there are so many that they may carry frames
 	Aggregators []AggregatorStatus // in the order of their creation
 	Ports       []PortStatus       // in the order of AddPort
 }
@@ -40,18 +40,28 @@ type PortStatus struct {
 	Loopback     bool // the far end is this very system
 	Collecting   bool
 	Distributing bool
+	Held         bool    // kept out because its link has flapped
 	Reason       string  // in words, why it does not distribute; "" if it does
+	Until        Instant // when the time is over that Reason names; 0 = it names none
 	MuxSince     Instant // when the mux state was entered
 	Sent         uint64  // LACPDUs given out by Ready, the farewell included
 	StateChanges uint64  // of the mux
+	Flaps        uint64  // losses of the link
+
+	// Churn detection (IEEE 802.1AX-2014 6.4.17): MONITOR, NO_CHURN or CHURN, and
+	// how often it was CHURN.
+	ActorChurn, PartnerChurn   string
+	ActorChurns, PartnerChurns uint64
 }
 
-// Status is a picture of the System as the last event left it. It shares no
+// Status is a picture of the System as the last event left it: times in reasons
+// count from there, so a caller who shows them calls Advance before. It shares no
 // memory with the System.
 func (s *System) Status() Status {
-	st := Status{System: s.cfg.System}
+	st := Status{System: s.cfg.System, Config: s.cfg, Links: s.links, Enough: s.enough}
 	if s.active != nil {
 		st.Active = s.active.id
+		st.Fallback = s.active.fallback()
 	}
 	for _, a := range s.aggs {
 		st.Aggregators = append(st.Aggregators, a.status(a == s.active))
@@ -74,6 +84,7 @@ func (a *aggregator) status(active bool) AggregatorStatus {
 }
 
 func (p *port) status() PortStatus {
+	reason, until := p.reason()
 	st := PortStatus{
 		Number: p.number, Name: p.name, Link: p.link,
 		Selected: p.selected.String(), Receive: p.receive.String(),
@@ -81,69 +92,13 @@ func (p *port) status() PortStatus {
 		Actor: p.actor, Partner: p.partner, Loopback: p.loopback,
 		Collecting:   p.actor.State.Has(slow.Collecting),
 		Distributing: p.actor.State.Has(slow.Distributing),
-		Reason:       p.reason(),
-		MuxSince:     p.muxSince, Sent: p.sent, StateChanges: p.changes,
+		Held:         p.held(), Reason: reason, Until: until,
+		MuxSince: p.muxSince, Sent: p.sent, StateChanges: p.changes, Flaps: p.flaps.total,
+		ActorChurn: p.actorChurn.state.String(), ActorChurns: p.actorChurn.count,
+		PartnerChurn: p.partnerChurn.state.String(), PartnerChurns: p.partnerChurn.count,
 	}
 	if p.aggregator != nil {
 		st.Aggregator = p.aggregator.id
 	}
 	return st
 }
-
-// reason says in words why the port does not distribute: the first obstacle on
-// the way that a port takes.
-func (p *port) reason() string {
-	switch {
-	case p.mux == distributing:
-		return ""
-	case p.sys.left:
-		return "stopped"
-	case !p.link.Up:
-		return "no link"
-	case p.loopback:
-		return "loopback: the far end is this system"
-	case !p.hasPartner() && !p.sys.optimistic():
-		return "no LACP partner"
-	case p.selected == standby:
-		return p.standbyReason()
-	case p.mux == waiting:
-		return "waiting for the ports to settle"
-	case p.receive == expired && p.hasPartner():
-		return "partner has fallen silent"
-	case p.receive == expired:
-		return "waiting for a LACP partner"
-	case !p.partner.State.Has(slow.Synchronization):
-		return "partner is not in sync"
-	case !p.partnerKnows():
-		return "partner may not know yet that we are in sync"
-	default:
-		return "partner does not collect"
-	}
-}
-
-// standbyReason says in what way the port's aggregator differs from the active
-// one.
-func (p *port) standbyReason() string {
-	own, active := p.aggregator, p.sys.active
-	switch {
-	case active == nil:
-		return "standby: no aggregator is active"
-	case p.passedOver && p.hasPartner():
-		return "standby: the partner did not agree in time"
-	case own.individual:
-		return "standby: an individual link cannot be aggregated"
-	case !p.hasPartner() && active.hasPartner():
-		return "standby: no LACP partner, unlike the active aggregator"
-	case own.partner.System != active.partner.System:
-		return fmt.Sprintf("standby: partner system %s, the active aggregator's is %s",
-			systemName(own.partner.System), systemName(active.partner.System))
-	case own.partner.Key != active.partner.Key:
-		return fmt.Sprintf("standby: partner key %d, the active aggregator's is %d",
-			own.partner.Key, active.partner.Key)
-	default:
-		return fmt.Sprintf("standby: key %d (by speed), the active aggregator's is %d",
-			own.actor.Key, active.actor.Key)
-	}
-}
-
-func systemName(id slow.System) string { return fmt.Sprintf("%04x,%s", id.Priority, id.Addr) }

@@ -6,29 +6,6 @@ import (
 	"ifagr/agr/slow"
 )
 
-// Config is what an administrator decides about a System. The zero value is an
-// active system with the long timeout and agr(4)'s optimistic default partner.
-type Config struct {
-	// System is the system identifier. While its address is zero there is none
-	// and nothing is sent.
-	System slow.System
-	// Passive clears LACP_Activity: speak only when spoken to.
-	Passive bool
-	// ShortTimeout sets LACP_Timeout: the partner is asked for a LACPDU every
-	// second and expires after three.
-	ShortTimeout bool
-	// Strict makes a port without LACP partner carry nothing (design D5).
-	Strict bool
-	// Static neither sends nor processes LACPDUs (agr(4)'s link1): every port
-	// has the optimistic default partner, whatever Strict says.
-	Static bool
-	// KeyBase is bits 5 to 14 of the operational key, 0..1023. The bits below
-	// are the class of the port's speed.
-	KeyBase uint16
-	// Key, unless it is 0, is the key of every full-duplex port, 1..32767.
-	Key uint16
-}
-
 // System is one end of a link aggregation: its ports, its aggregators, of which
 // one is active, and their machines. It is not safe for concurrent use.
 type System struct {
@@ -40,6 +17,8 @@ type System struct {
 	lastID   int           // of the aggregator created last
 	active   *aggregator
 	patience timer // while the active aggregator is refused
+	links    int   // of its ports are attached with their partner in sync
+	enough   bool  // there are so many that they may carry frames
 
 	out          Ready
 	activeID     int    // the active aggregator that out has told of
@@ -63,11 +42,9 @@ func (s *System) Advance(now Instant) {
 	s.clock(now)
 	s.patience.expire(s.now)
 	for _, p := range s.ports {
-		p.currentWhile.expire(s.now)
-		p.waitWhile.expire(s.now)
-		p.waitMost.expire(s.now)
-		p.syncSent.expire(s.now)
-		p.periodicTimer.expire(s.now)
+		for _, t := range p.timers() {
+			t.expire(s.now)
+		}
 	}
 	s.run()
 }
@@ -83,11 +60,9 @@ func (s *System) Deadline() (Instant, bool) {
 	}
 	at, ok := s.patience.earliest(0, false)
 	for _, p := range s.ports {
-		at, ok = p.currentWhile.earliest(at, ok)
-		at, ok = p.waitWhile.earliest(at, ok)
-		at, ok = p.waitMost.earliest(at, ok)
-		at, ok = p.syncSent.earliest(at, ok)
-		at, ok = p.periodicTimer.earliest(at, ok)
+		for _, t := range p.timers() {
+			at, ok = t.earliest(at, ok)
+		}
 		if next := p.nextTransmit(); p.ntt && (!ok || next < at) {
 			at, ok = next, true
 		}
@@ -114,6 +89,7 @@ func (s *System) run() {
 	}
 	for _, p := range s.ports {
 		p.received = false
+		p.runChurn()
 		p.runPeriodic()
 		p.transmit()
 		s.report(p)
@@ -133,7 +109,8 @@ func (s *System) evaluate() bool {
 		moved = p.runMux() || moved
 	}
 	moved = s.placePorts() || moved
-	return s.arbitrate() || moved
+	moved = s.arbitrate() || moved
+	return s.countLinks() || moved
 }
 
 // dismiss detaches a port for good and says farewell, if the port has a voice:

@@ -12,10 +12,10 @@ import (
 
 // agr(4)'s link1: not a LACPDU in either direction, the default partner at once.
 func TestStatic(t *testing.T) {
-	for _, strict := range []bool{false, true} {
-		b := newBench(t, lacp.Config{Static: true, Strict: strict}, gigabit, gigabit)
+	for _, fallback := range []lacp.Fallback{lacp.FallbackAll, lacp.FallbackSingle, lacp.FallbackNone} {
+		b := newBench(t, lacp.Config{Static: true, Fallback: fallback}, gigabit, gigabit)
 		if got := b.port(1); got.Receive != "DEFAULTED" || got.Mux != "WAITING" {
-			t.Errorf("strict %v: %s, %s", strict, got.Receive, got.Mux)
+			t.Errorf("fallback %v: %s, %s", fallback, got.Receive, got.Mux)
 		}
 		b.wait(2 * time.Second)
 		b.wants(1, "DISTRIBUTING")
@@ -32,7 +32,7 @@ func TestStatic(t *testing.T) {
 		b.step(lacp.RemovePort{Number: 1, Farewell: true})
 		b.step(lacp.Leave{})
 		if len(b.sent) != 0 {
-			t.Errorf("strict %v: %d LACPDUs", strict, len(b.sent))
+			t.Errorf("fallback %v: %d LACPDUs", fallback, len(b.sent))
 		}
 	}
 }
@@ -72,7 +72,7 @@ func TestConfigure(t *testing.T) {
 		{"nothing", lacp.Config{System: ownSystem}, "DISTRIBUTING"},
 		{"short timeout", lacp.Config{System: ownSystem, ShortTimeout: true}, "DISTRIBUTING"},
 		{"passive", lacp.Config{System: ownSystem, Passive: true}, "DISTRIBUTING"},
-		{"strict", lacp.Config{System: ownSystem, Strict: true}, "DISTRIBUTING"},
+		{"strict", lacp.Config{System: ownSystem, Fallback: lacp.FallbackNone}, "DISTRIBUTING"},
 		{"key", lacp.Config{System: ownSystem, Key: 9}, "WAITING"},
 		{"key base", lacp.Config{System: ownSystem, KeyBase: 9}, "WAITING"},
 		{"system", lacp.Config{System: otherSystem}, "WAITING"},
@@ -108,7 +108,7 @@ func TestConfigure_Strict(t *testing.T) {
 	b.wait(5 * time.Second)
 	b.wants(1, "DISTRIBUTING")
 	b.forget()
-	b.step(lacp.Configure{Config: lacp.Config{System: ownSystem, Strict: true}})
+	b.step(lacp.Configure{Config: lacp.Config{System: ownSystem, Fallback: lacp.FallbackNone}})
 	if d := cmp.Diff([]lacp.MuxChange{{Port: 1}}, b.mux); d != "" {
 		t.Error(d)
 	}
@@ -192,7 +192,8 @@ func TestStatus(t *testing.T) {
 	b.up(1)
 	want := lacp.Status{
 		System: ownSystem,
-		Active: 3,
+		Config: lacp.Config{System: ownSystem, KeyBase: 2},
+		Active: 3, Links: 1, Enough: true,
 		Aggregators: []lacp.AggregatorStatus{
 			{
 				ID: 2, Actor: lacp.LAGEnd{System: ownSystem, Key: 2<<5 | 6},
@@ -219,6 +220,7 @@ func TestStatus(t *testing.T) {
 		Partner:    slow.PortInfo{System: farSystem, Key: 7, Priority: 0x90, Port: 101, State: willing},
 		Collecting: true, Distributing: true,
 		MuxSince: lacp.Instant(2 * time.Second), Sent: 3, StateChanges: 6,
+		ActorChurn: "NO_CHURN", PartnerChurn: "NO_CHURN",
 	}
 	if d := cmp.Diff(wantPort, ports[0]); d != "" {
 		t.Error(d)

@@ -271,3 +271,18 @@ func TestTx_Leave(t *testing.T) {
 		t.Errorf("%d ports are left, want 1", got)
 	}
 }
+
+// F5: a port number is not 0, and not that of another port.
+func TestTx_6_3_4_PortNumbers(t *testing.T) {
+	b := newBench(t, lacp.Config{})
+	for _, n := range []uint16{0, 7, 7, 65535} {
+		b.step(lacp.AddPort{Number: n, Link: gigabit})
+	}
+	var got []uint16
+	for _, s := range b.sent {
+		got = append(got, s.PDU.Actor.Port)
+	}
+	if d := cmp.Diff([]uint16{7, 65535}, got); d != "" {
+		t.Error(d)
+	}
+}

@@ -21,7 +21,13 @@ const (
 	AggregateWaitTime = 2 * time.Second  // in WAITING, so that ports attach together
 	TransmitWindow    = FastPeriodicTime // sliding window of the transmit limit
 	TransmitLimit     = 3                // LACPDUs of a port in any such window
+
+	ChurnDetectionTime = 60 * time.Second // out of sync for so long is churn
 )
+
+// QuietTime is how long a port must have been back, and not kept out any more,
+// for WaitToRestore to forget the losses of its link.
+const QuietTime = 5 * time.Minute
 
 // A System whose active aggregator is refused by its partner for these times gives
 // way to another one that is not. The end with the worse system identifier loses
@@ -95,8 +101,9 @@ func (s selection) String() string {
 	return [...]string{"UNSELECTED", "STANDBY", "SELECTED"}[s]
 }
 
-// muxState is the state of the mux machine with independent control
-// (IEEE 802.1AX-2014 6.4.15).
+// muxState is the state of the mux machine (IEEE 802.1AX-2014 6.4.15): with
+// independent control the first five, with coupled control the first three and
+// the last.
 type muxState uint8
 
 const (
@@ -105,11 +112,30 @@ const (
 	attached
 	collecting
 	distributing
+	collectingDistributing
 )
 
 // String is the standard's name.
 func (s muxState) String() string {
-	return [...]string{"DETACHED", "WAITING", "ATTACHED", "COLLECTING", "DISTRIBUTING"}[s]
+	return [...]string{
+		"DETACHED", "WAITING", "ATTACHED", "COLLECTING", "DISTRIBUTING", "COLLECTING_DISTRIBUTING",
+	}[s]
+}
+
+// churnState is the state of a churn detection machine (IEEE 802.1AX-2014 6.4.17).
+type churnState uint8
+
+const (
+	churnIdle churnState = iota // MONITOR of a port that is not enabled
+	churnMonitor
+	noChurn
+	churned
+)
+
+// String is the standard's name, which is the same for actor and partner but for
+// these words.
+func (s churnState) String() string {
+	return [...]string{"MONITOR", "MONITOR", "NO_CHURN", "CHURN"}[s]
 }
 
 // timer is one of the standard's timers (IEEE 802.1AX-2014 6.4.10), as a

@@ -45,6 +45,7 @@ type Agr struct {
 	LinkFlags uint16     `json:"link_flags"`             // link0-2
 	System    ether.Addr `json:"system"`                 // LACP system id, zero without ports
 	Seed      uint32     `json:"seed"`                   // of the distribution hash
+	Options   Options    `json:"options"`                // DefaultOptions in old files
 	Ports     []Port     `json:"ports"`                  // in the order of their agrport
 }
 
@@ -53,7 +54,9 @@ type Port struct {
 	Name   string `json:"name"`
 	Index  int    `json:"ifindex"`
 	Number uint16 `json:"number"` // LACP port number
-	Undo   Undo   `json:"undo"`
+	// Priority is the LACP port priority, DefaultPriority in old files.
+	Priority uint16 `json:"priority"`
+	Undo     Undo   `json:"undo"`
 	// TakenDown says that the daemon took the port down for a change of its
 	// address, and must bring it up again.
 	TakenDown bool `json:"taken_down,omitempty"`

@@ -2,6 +2,8 @@ package state
 
 import (
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,8 +19,9 @@ func example() File {
 		Version: Version, BootID: "boot-a", Netns: 7,
 		Agrs: []Agr{{
 			Name: "agr0", LinkFlags: 0x1000, System: ether.Addr{2, 0, 0, 0, 0, 1}, Seed: 42,
+			Options: Options{Mode: "passive", Fallback: "single", FallbackAfter: 5, MinLinks: 2, MinLinksDown: 1, Hash: "l4"},
 			Ports: []Port{
-				{Name: "re0", Index: 3, Number: 1, Undo: Undo{MAC: ether.Addr{2, 0, 0, 0, 0, 1}, MTU: 1500, AddrGenMode: 1}},
+				{Name: "re0", Index: 3, Number: 1, Priority: 7, Undo: Undo{MAC: ether.Addr{2, 0, 0, 0, 0, 1}, MTU: 1500, AddrGenMode: 1}},
 				{Name: "re1", Index: 4, Number: 2, Undo: Undo{MAC: ether.Addr{2, 0, 0, 0, 0, 2}, MTU: 9000}},
 			},
 		}},
@@ -99,6 +102,27 @@ func TestForeignVersionIsCorrupt(t *testing.T) {
 	b := []byte(`{"crc32":0,"state":{"version":99}}`)
 	if _, err := decode(b); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("err = %v, want ErrCorrupt", err)
+	}
+}
+
+// A file that was written before there were options and priorities.
+func TestOldFile(t *testing.T) {
+	const body = `{"version":1,"boot_id":"boot-a","netns":7,"agrs":[{"name":"agr0","link_flags":0,"system":"02:00:00:00:00:01",` +
+		`"seed":42,"ports":[{"name":"re0","ifindex":3,"number":1,"undo":{"mac":"02:00:00:00:00:01","mtu":1500,"addr_gen_mode":1,"noarp":false}}]}]}`
+	path := filepath.Join(t.TempDir(), "7.json")
+	file := fmt.Sprintf(`{"crc32":%d,"state":%s}`, crc32.ChecksumIEEE([]byte(body)), body)
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Load(path, "boot-a", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(DefaultOptions(), f.Agrs[0].Options); d != "" {
+		t.Errorf("options (-want +got):\n%s", d)
+	}
+	if p := f.Agrs[0].Ports[0]; p.Priority != DefaultPriority || p.Undo.MTU != 1500 {
+		t.Errorf("port %+v", p)
 	}
 }
 

@@ -96,7 +96,7 @@ func start(ctx context.Context, group *errgroup.Group, kind agr.Datapath, dir st
 		return nil, err
 	}
 	m := agr.New(agr.Config{
-		StatePath: filepath.Join(dir, "state"), Datapath: kind, CarrierPoll: pollEvery, ShortTimeout: true,
+		StatePath: filepath.Join(dir, "state"), Datapath: kind, CarrierPoll: pollEvery,
 		Netns: cookie, BootID: bootID,
 	}, system, log)
 	ready := make(chan struct{})
@@ -110,10 +110,14 @@ func start(ctx context.Context, group *errgroup.Group, kind agr.Datapath, dir st
 
 // makeAll makes aggregates 0 to n-1 of two ports each.
 func makeAll(m *agr.Manager, n int) error {
+	fast := []ctl.Setting{{Option: ctl.OptTimeout, A: ctl.TimeoutFast}}
 	for i := range n {
 		name := "agr" + strconv.Itoa(i)
 		if err := m.Create(name); err != nil {
 			return fmt.Errorf("create %s: %w", name, err)
+		}
+		if err := m.SetOptions(name, fast); err != nil {
+			return fmt.Errorf("%s lacptimeout fast: %w", name, err)
 		}
 		for p := portsEach * i; p < portsEach*(i+1); p++ {
 			if err := m.SetPort(name, portName(p), ctl.AddPort); err != nil {

@@ -155,6 +155,8 @@ func (o *options) do(s *ifcfg.Session, cmd *ifcfg.Command) error {
 			err = errSilent
 		}
 		return err
+	case o.json:
+		return s.StatusJSON(cmd.Iface)
 	case len(cmd.Ops) == 0:
 		return s.Status(cmd.Iface, cmd.Family, o.filter)
 	}

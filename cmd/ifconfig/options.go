@@ -15,14 +15,15 @@ type options struct {
 	show                   ifcfg.Options
 	filter                 ifcfg.Filter
 	all, list, cloners     bool
+	json                   bool
 	wait                   bool
 	waitSecs, linkSecs     int
-	exclusive, withDetails int // how many of -C -l -w, and of -a -L -m -v -z, were given
+	exclusive, withDetails int // how many of -C -l -w, and of -a -j -L -m -v -z, were given
 }
 
 // withArgument are the letters that take one; letters are all of them.
 const (
-	letters      = "AabCdhLlmNsuvWwz"
+	letters      = "AabCdhjLlmNsuvWwz"
 	withArgument = "Ww"
 )
 
@@ -44,7 +45,7 @@ func parseOptions(args []string, complain func(string)) (*options, []string, err
 			return nil, nil, err
 		}
 	}
-	if o.exclusive > 1 || o.exclusive > 0 && o.withDetails > 0 {
+	if o.exclusive > 1 || o.exclusive > 0 && o.withDetails > 0 || o.json && o.form != ifcfg.FormStatus {
 		return nil, nil, &ifcfg.UsageError{}
 	}
 	return o, args, nil
@@ -107,7 +108,7 @@ func (o *options) set(c byte, complain func(string)) {
 	case 'v':
 		o.show.Verbose = true
 		o.withDetails++
-	case 'L', 'm', 'z':
+	case 'j', 'L', 'm', 'z':
 		o.setStatus(c)
 	}
 }
@@ -115,6 +116,8 @@ func (o *options) set(c byte, complain func(string)) {
 // setStatus takes the letters that want a status and nothing else.
 func (o *options) setStatus(c byte) {
 	switch c {
+	case 'j':
+		o.json = true
 	case 'L':
 		o.show.Lifetimes = true
 	case 'm':

@@ -116,6 +116,11 @@ func (a *Client) SetAddr(name string, addr ether.Addr) error {
 	return a.call(func(c *ctl.Client) error { return c.SetAddr(name, addr) })
 }
 
+// SetOptions changes options of an agr interface, all of them or none.
+func (a *Client) SetOptions(name string, all []ctl.Setting) error {
+	return a.call(func(c *ctl.Client) error { return c.SetOptions(name, all) })
+}
+
 // Ports lists the ports of an agr interface.
 func (a *Client) Ports(name string) (ports []ctl.PortInfo, err error) {
 	err = a.call(func(c *ctl.Client) error { ports, err = c.Ports(name); return err })

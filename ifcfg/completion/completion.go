@@ -11,7 +11,7 @@ import (
 )
 
 // options are the letters of ifconfig(8) that are worth completing.
-const options = "-a -b -C -d -h -L -l -m -N -s -u -v -W -w -z"
+const options = "-a -b -C -d -h -j -L -l -m -N -s -u -v -W -w -z"
 
 // Bash is the completion for bash(1).
 func Bash() string {
@@ -120,21 +120,28 @@ func basePlace(places []ifcfg.Place) int {
 }
 
 // extends reports whether p takes what base takes, and goes on as base does
-// unless a keyword of its own comes.
+// unless a keyword comes that is its own or means something else there.
 func extends(p, base ifcfg.Place) bool {
 	if p.Leads != base.Leads || p.Other != base.Other || p.To != base.To {
 		return false
 	}
-	for text, to := range base.Words {
-		if own, ok := p.Words[text]; !ok || own != to {
+	for text := range base.Words {
+		if _, ok := p.Words[text]; !ok {
 			return false
 		}
 	}
 	return true
 }
 
-// extra is p without what it has from base.
+// extra is p without what leads where it does from base.
 func extra(p, base ifcfg.Place) ifcfg.Place {
+	own := maps.Clone(p.Words)
+	maps.DeleteFunc(own, func(text string, to int) bool { at, ok := base.Words[text]; return ok && at == to })
+	return ifcfg.Place{Words: own}
+}
+
+// extraWords are the keywords of p that base does not have.
+func extraWords(p, base ifcfg.Place) ifcfg.Place {
 	own := maps.Clone(p.Words)
 	maps.DeleteFunc(own, func(text string, _ int) bool { _, ok := base.Words[text]; return ok })
 	return ifcfg.Place{Words: own}
@@ -165,7 +172,7 @@ func writeOffers(b *strings.Builder, places []ifcfg.Place, base int) {
 			continue
 		}
 		if extends(p, places[base]) {
-			p = extra(p, places[base])
+			p = extraWords(p, places[base])
 		}
 		if len(p.Words) > 0 {
 			fmt.Fprintf(b, "\t%d) echo '%s' ;;\n", i, wordsOf(p))

@@ -25,6 +25,7 @@ type aggregate struct {
 	flags ctl.LinkFlags
 	ports []ctl.PortInfo
 	own   map[string]ether.Addr // the ports' addresses before
+	set   []ctl.Setting         // in their order
 }
 
 var _ ifcfg.Aggr = (*Aggr)(nil)
@@ -186,6 +187,38 @@ func (a *Aggr) SetAddr(name string, addr ether.Addr) error {
 	return nil
 }
 
+// SetOptions implements ifcfg.AggrControl. Of agrd's checks it makes that of the
+// port's name, and the one for min-links and max-ports in one request.
+func (a *Aggr) SetOptions(name string, all []ctl.Setting) error {
+	if err := a.log("SetOptions", "%s %v", name, all); err != nil {
+		return err
+	}
+	g, err := a.get(name)
+	if err != nil {
+		return err
+	}
+	values := map[ctl.Option]uint32{}
+	for _, s := range all {
+		if owner, _ := a.Owner(s.Port); s.Option == ctl.OptPortPrio && owner != name {
+			return ctl.ENOENT
+		}
+		values[s.Option] = s.A
+	}
+	if limit := values[ctl.OptMaxPorts]; limit != 0 && values[ctl.OptMinLinks] > limit {
+		return ctl.EINVAL
+	}
+	g.set = append(g.set, all...)
+	return nil
+}
+
+// Settings are all settings of an agr interface so far.
+func (a *Aggr) Settings(name string) []ctl.Setting {
+	if g := a.agrs[name]; g != nil {
+		return slices.Clone(g.set)
+	}
+	return nil
+}
+
 // Ports implements ifcfg.AggrView.
 func (a *Aggr) Ports(name string) ([]ctl.PortInfo, error) {
 	g, err := a.get(name)
@@ -212,7 +245,9 @@ func (a *Aggr) Status(name string) (*ctl.Status, error) {
 	if st := a.States[name]; st != nil {
 		return st, nil
 	}
-	return &ctl.Status{Version: ctl.StatusVersion, Name: name, Datapath: "user"}, nil
+	return &ctl.Status{Version: ctl.StatusVersion, Name: name, Datapath: "user", Options: ctl.Options{
+		Mode: "active", Timeout: "slow", SystemPriority: 0x8000, Fallback: "all", MinLinks: 1, MinLinksDown: 1, Hash: "l3", MACPolicy: "first",
+	}}, nil
 }
 
 // Owner implements ifcfg.AggrView.

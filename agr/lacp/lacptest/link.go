@@ -1,9 +1,12 @@
 package lacptest
 
 import (
+	"slices"
 	"time"
 
 	"ifagr/agr/lacp"
+	"ifagr/agr/slow"
+	"ifagr/netutil/ether"
 )
 
 // DefaultDelay is how long a frame takes through a link.
@@ -31,11 +34,17 @@ type Link struct {
 	up   bool
 }
 
-// direction is what happens to frames from one end to the other.
+// direction is what happens to frames from one end to the other. Ratios are 0 to 1,
+// of frames.
 type direction struct {
-	cut  bool
-	drop int     // frames to lose
-	loss float64 // 0..1, of frames
+	cut       bool
+	drop      int // frames to lose
+	loss      float64
+	duplicate float64
+	corrupt   float64
+	jitter    time.Duration
+	reflect   bool
+	edit      func(*slow.LACPDU) bool
 }
 
 // Connect plugs a cable into two ports, which are added to their nodes.
@@ -75,6 +84,24 @@ func (l *Link) Drop(from, count int) { l.way[from].drop = count }
 // Lose loses a ratio of the frames of one direction, 0 to 1.
 func (l *Link) Lose(from int, ratio float64) { l.way[from].loss = ratio }
 
+// Duplicate delivers a ratio of the frames of one direction twice.
+func (l *Link) Duplicate(from int, ratio float64) { l.way[from].duplicate = ratio }
+
+// Corrupt changes a bit of a ratio of the frames of one direction, somewhere behind
+// the header. Nothing else notices it: it stands for what a checksum lets through.
+func (l *Link) Corrupt(from int, ratio float64) { l.way[from].corrupt = ratio }
+
+// Jitter delays each frame of one direction by a random time up to most, so that
+// frames overtake each other.
+func (l *Link) Jitter(from int, most time.Duration) { l.way[from].jitter = most }
+
+// Reflect sends the frames of one end back to it as well, as a looped cable does.
+func (l *Link) Reflect(from int, on bool) { l.way[from].reflect = on }
+
+// Edit makes one end a sloppy partner: f may change what it says in each of its
+// LACPDUs, and loses the LACPDU when it is false. A nil f changes nothing.
+func (l *Link) Edit(from int, f func(*slow.LACPDU) bool) { l.way[from].edit = f }
+
 // Swap exchanges the far ends of two cables without anyone noticing a loss of
 // carrier.
 func Swap(a, b *Link) {
@@ -102,21 +129,62 @@ func (l *Link) state(end int) lacp.Link {
 }
 
 // carry takes a frame from one end to the other, and reports whether it will
-// arrive. A frame that is on its way when the carrier goes is lost.
+// arrive there. A frame that is on its way when the carrier goes is lost.
 func (l *Link) carry(from int, frame []byte) bool {
-	if l.loses(&l.way[from]) {
+	w := &l.way[from]
+	if l.loses(w) {
 		return false
 	}
-	to := l.ends[1-from]
-	if to.Node == nil {
+	frame, ok := edited(w.edit, frame)
+	if !ok {
 		return false
 	}
-	l.net.At(l.Delay, func() {
-		if l.up && to.Node.port(to.Port) != nil {
-			to.Node.receive(to.Port, frame)
+	if w.reflect {
+		l.deliver(w, from, frame)
+	}
+	if l.chance(w.duplicate) {
+		l.deliver(w, 1-from, frame)
+	}
+	l.deliver(w, 1-from, frame)
+	return l.ends[1-from].Node != nil
+}
+
+// deliver lets a frame arrive at an end after a while.
+func (l *Link) deliver(w *direction, end int, frame []byte) {
+	delay := l.Delay
+	if w.jitter > 0 {
+		delay += time.Duration(l.net.random.Int64N(int64(w.jitter)))
+	}
+	damaged := l.chance(w.corrupt)
+	if damaged {
+		frame = l.damage(frame)
+	}
+	l.net.At(delay, func() {
+		if to := l.ends[end]; l.up && to.Node != nil && to.Node.port(to.Port) != nil {
+			to.Node.receive(to.Port, frame, damaged)
 		}
 	})
-	return true
+}
+
+// edited is the frame with what a sloppy partner says.
+func edited(edit func(*slow.LACPDU) bool, frame []byte) ([]byte, bool) {
+	if edit == nil {
+		return frame, true
+	}
+	pdu, err := slow.ParseLACPDU(frame)
+	if err != nil || !edit(&pdu) {
+		return nil, false
+	}
+	src := ether.Addr(frame[ether.AddrLen : 2*ether.AddrLen])
+	return slow.AppendLACPDU(nil, src, pdu), true
+}
+
+// damage changes one bit behind the header.
+func (l *Link) damage(frame []byte) []byte {
+	frame = slices.Clone(frame)
+	at := ether.HeaderLen + l.net.random.IntN(len(frame)-ether.HeaderLen)
+	frame[at] ^= 1 << l.net.random.IntN(8)
+	return frame
 }
 
 // loses decides about one frame.
@@ -125,5 +193,10 @@ func (l *Link) loses(w *direction) bool {
 		w.drop--
 		return true
 	}
-	return !l.up || w.cut || w.loss > 0 && l.net.random.Float64() < w.loss
+	return !l.up || w.cut || l.chance(w.loss)
+}
+
+// chance is true in a ratio of the cases.
+func (l *Link) chance(ratio float64) bool {
+	return ratio > 0 && l.net.random.Float64() < ratio
 }

@@ -94,7 +94,7 @@ func (n *Network) step(end lacp.Instant) bool {
 		return false
 	}
 	n.now = max(n.now, at)
-	next.system.Advance(n.now)
+	next.system.Advance(next.now())
 	next.collect()
 	return true
 }
@@ -102,10 +102,11 @@ func (n *Network) step(end lacp.Instant) bool {
 // nextTimer finds the node whose timer is due first.
 func (n *Network) nextTimer() (next *Node, at lacp.Instant) {
 	for _, d := range n.nodes {
-		if d.system == nil {
+		if d.system == nil || d.paused {
 			continue
 		}
-		if t, ok := d.system.Deadline(); ok && (next == nil || t < at) {
+		t, ok := d.system.Deadline()
+		if t = t.Add(-d.skew); ok && (next == nil || t < at) {
 			next, at = d, t
 		}
 	}

@@ -1,6 +1,8 @@
 package lacptest
 
 import (
+	"time"
+
 	"ifagr/agr/lacp"
 	"ifagr/agr/slow"
 	"ifagr/netutil/ether"
@@ -15,13 +17,22 @@ type Node struct {
 	system *lacp.System // nil while it is stopped
 	ports  []*nodePort
 	watch  Watch
+
+	skew    time.Duration // its clock is ahead by
+	paused  bool
+	pauses  int          // so far
+	backlog []lacp.Event // what has happened while it was paused
 }
+
+// defaultPriority is that of a port until PortPriority changes it.
+const defaultPriority = 0x8000
 
 // nodePort is a port of a node and the end of a link that is plugged into it.
 type nodePort struct {
-	number uint16
-	link   *Link
-	end    int
+	number   uint16
+	priority uint16
+	link     *Link
+	end      int
 }
 
 // AddNode starts a system.
@@ -62,11 +73,50 @@ func (d *Node) Distributing() int {
 
 // Step gives the node's system an event.
 func (d *Node) Step(e lacp.Event) {
-	if d.system == nil {
-		return
+	switch {
+	case d.system == nil:
+	case d.paused:
+		d.backlog = append(d.backlog, e)
+	default:
+		d.system.Step(d.now(), e)
+		d.collect()
 	}
-	d.system.Step(d.net.now, e)
-	d.collect()
+}
+
+// now is the time by the node's clock.
+func (d *Node) now() lacp.Instant { return d.net.now.Add(d.skew) }
+
+// Pause keeps the node from doing anything for a time, as a busy machine does. What
+// happens meanwhile it learns afterwards, in order and before its timers fire.
+func (d *Node) Pause(length time.Duration) {
+	d.paused = true
+	d.pauses++
+	this := d.pauses
+	d.net.At(length, func() {
+		if d.pauses == this {
+			d.resume()
+		}
+	})
+}
+
+func (d *Node) resume() {
+	late := d.backlog
+	d.paused, d.backlog = false, nil
+	for _, e := range late {
+		d.Step(e)
+	}
+}
+
+// Jump sets the node's clock ahead, as when a machine was suspended. Monotonic
+// clocks do not go back.
+func (d *Node) Jump(ahead time.Duration) { d.skew += ahead }
+
+// PortPriority changes the priority of one of the node's ports.
+func (d *Node) PortPriority(number, priority uint16) {
+	if p := d.port(number); p != nil {
+		p.priority = priority
+	}
+	d.Step(lacp.PortPriority{Number: number, Priority: priority})
 }
 
 // Configure changes the node's configuration.
@@ -77,6 +127,7 @@ func (d *Node) Configure(change func(*lacp.Config)) {
 
 // Remove takes a port out of the node's aggregate; the cable stays.
 func (d *Node) Remove(number uint16, farewell bool) {
+	d.resume()
 	d.Step(lacp.RemovePort{Number: number, Farewell: farewell})
 	d.watch.Forget(number)
 	for i, p := range d.ports {
@@ -87,10 +138,11 @@ func (d *Node) Remove(number uint16, farewell bool) {
 }
 
 // Stop ends the node's system without a word. Its links keep their carrier.
-func (d *Node) Stop() { d.system = nil }
+func (d *Node) Stop() { d.system, d.paused, d.backlog = nil, false, nil }
 
-// Start starts a stopped system that has forgotten everything.
+// Start starts a system, stopped or not, that has forgotten everything.
 func (d *Node) Start() {
+	d.Stop()
 	d.system = lacp.New(d.cfg)
 	d.watch = Watch{}
 	for _, p := range d.ports {
@@ -100,14 +152,14 @@ func (d *Node) Start() {
 
 // plug gives the node a port with the end of a link in it.
 func (d *Node) plug(number uint16, l *Link, end int) {
-	p := &nodePort{number: number, link: l, end: end}
+	p := &nodePort{number: number, priority: defaultPriority, link: l, end: end}
 	d.ports = append(d.ports, p)
 	d.addToSystem(p)
 }
 
 func (d *Node) addToSystem(p *nodePort) {
 	d.Step(lacp.AddPort{
-		Number: p.number, Priority: 0x8000, Name: d.portName(p.number), Link: p.link.state(p.end),
+		Number: p.number, Priority: p.priority, Name: d.portName(p.number), Link: p.link.state(p.end),
 	})
 }
 
@@ -127,14 +179,14 @@ func (d *Node) mac(number uint16) ether.Addr {
 	return a
 }
 
-// receive is what a port does with a frame.
-func (d *Node) receive(number uint16, frame []byte) {
-	if sub, ok := slow.Subtype(frame); !ok || sub != slow.SubtypeLACP {
-		d.net.fail(d, "port %d: not a LACPDU", number)
-		return
-	}
+// receive is what a port does with a frame. Only a damaged one may be something
+// else than a LACPDU.
+func (d *Node) receive(number uint16, frame []byte, damaged bool) {
 	pdu, err := slow.ParseLACPDU(frame)
-	if err != nil {
+	switch {
+	case err != nil && damaged:
+		return
+	case err != nil:
 		d.net.fail(d, "port %d: %w", number, err)
 		return
 	}
@@ -152,7 +204,7 @@ func (d *Node) collect() {
 	for _, t := range r.Send {
 		d.send(t)
 	}
-	if err := d.watch.Observe(d.net.now, r, d.system.Status()); err != nil {
+	if err := d.watch.Observe(d.now(), r, d.system.Status()); err != nil {
 		d.net.fail(d, "%w", err)
 	}
 }
