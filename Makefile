@@ -22,7 +22,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # No cgo: static binaries.
 GO = CGO_ENABLED=0 go
 
-.PHONY: all build demo test generate oracle bench bench-ifconfig lint ci install uninstall clean help have-go need-root
+.PHONY: all build demo test generate oracle bench bench-ifconfig sim sim-planted exhaustive conformance lint ci install uninstall clean help have-go need-root
 .NOTPARALLEL:
 
 all: build
@@ -53,6 +53,18 @@ generate: have-go
 oracle: need-root have-go
 	@out=$$(go test -count=1 -v -run '^(TestOracle|TestReplay|TestRows)$$' ./cmd/ifconfig); status=$$?; \
 	echo "$$out" | grep -E '^ +--- |^ok|FAIL|lines agree|: differ: |: skipped: |: SKIP-FEATURE'; exit $$status
+
+sim: have-go
+	$(GO) run ./bench/sim -hours $(or $(HOURS),100) $(if $(SEED),-seed $(SEED)) $(ARGS)
+
+sim-planted: have-go
+	$(GO) test -count=1 -timeout=30m -v -run '^TestPlanted$$' ./agr/lacp/sim $(ARGS)
+
+exhaustive: have-go
+	$(GO) test -count=1 -timeout=30m -v -run '^TestExhaustive$$' ./agr/lacp -exhaustive $(ARGS)
+
+conformance: have-go
+	$(GO) test -count=1 -run '^TestConformance$$' . -update
 
 lint:
 	@.ci/run format vet staticcheck tidy manuals scripts
@@ -88,6 +100,10 @@ help:
 	@echo 'make bench-ifconfig our ifconfig, ip and net-tools with 4,000 interfaces (root)'
 	@echo 'make oracle         what NetBSD said against what we say: agree, differ, skipped (root)'
 	@echo 'make generate       the object of the eBPF programs from their C source (clang-14)'
+	@echo 'make sim            many systems, cables and faults on a virtual clock. HOURS=1000 SEED=1 ARGS=-trace'
+	@echo 'make sim-planted    the same with deliberate bugs, each of which must be found. ARGS=-update writes docs/planted.md'
+	@echo 'make exhaustive     every state of two systems and two cables'
+	@echo 'make conformance    writes docs/conformance.md from testdata/conformance/cases.txt'
 	@echo 'make lint           formatting, vet, staticcheck, go.mod, manuals, scripts'
 	@echo 'make ci             everything that a change must pass: .ci/run (root)'
 	@echo 'make install        to $(LIBEXEC) (DESTDIR= PREFIX=); shadows no other ifconfig'

@@ -34,9 +34,12 @@ var allowed = map[string][]string{
 	"agr/slow":          {"netutil/ether"},
 	"agr/lacp":          {"agr/slow", "netutil/ether"},
 	"agr/lacp/lacptest": {"agr/lacp", "agr/slow", "netutil/ether"},
-	"agr/marker":        {"agr/slow", "netutil/ether"},
-	"agr/dist":          {"netutil/ether"},
-	"agr/datapath":      {"agr/dist", "netutil/..."},
+	"agr/lacp/sim": {
+		"agr/dist", "agr/lacp", "agr/lacp/lacptest", "agr/marker", "agr/slow", "netutil/ether",
+	},
+	"agr/marker":   {"agr/slow", "netutil/ether"},
+	"agr/dist":     {"netutil/ether"},
+	"agr/datapath": {"agr/dist", "netutil/..."},
 	"agr/datapath/user": {
 		"agr/datapath", "agr/dist", "netutil/...",
 	},
@@ -67,11 +70,12 @@ var allowed = map[string][]string{
 	"bench/lab":      {"netutil/..."},
 	"bench/load":     {"bench/lab", "netutil/..."},
 	"bench/scale":    {"agr", "agr/...", "bench/lab", "netutil/..."},
+	"bench/sim":      {"agr/lacp/sim"},
 }
 
 // neverShipped are the packages that only tests and benchmarks may import.
 var neverShipped = []string{
-	"netutil/nettest", "agr/lacp/lacptest", "agr/datapath/dptest", "ifcfg/kerneltest",
+	"netutil/nettest", "agr/lacp/lacptest", "agr/lacp/sim", "agr/datapath/dptest", "ifcfg/kerneltest",
 }
 
 // pure packages decide and do nothing else: no clock, goroutine, channel, lock,

@@ -62,16 +62,20 @@ func (s *System) prefers(a, b *aggregator) (why string, ok bool) {
 // partner that has not let them down, and among these those with enough ports for
 // min-links. Without partner come after them, and last those that were passed over;
 // but while some LACP partner keeps its word, though with too few ports, waiting
-// for one that may agree yet costs nothing.
+// for one that may agree yet costs nothing. Where nobody agrees, too, an aggregator
+// that could never carry frames is not offered to its partner, who might leave
+// another one for it.
 func (s *System) tier(a *aggregator) int {
 	switch reaches := a.reachesMinLinks(); {
 	case a.willing() && reaches:
-		return 4
+		return 5
 	case a.hasPartner() && reaches && slices.ContainsFunc(s.aggs, (*aggregator).willing):
-		return 3
+		return 4
 	case a.willing():
-		return 2
+		return 3
 	case !a.hasPartner():
+		return 2
+	case reaches:
 		return 1
 	default:
 		return 0

@@ -107,3 +107,44 @@ func (r *rambler) check(e lacp.Event) {
 		r.t.Fatalf("after %+v: %v", e, r.err)
 	}
 }
+
+// FuzzEvents is FuzzSystem with a life that is written down: each octet decides
+// something, so that a life can be changed a little and made shorter.
+func FuzzEvents(f *testing.F) {
+	for seed := range uint64(4) {
+		life := make([]byte, 400)
+		r := rand.New(rand.NewPCG(seed, 3))
+		for i := range life {
+			life[i] = byte(r.Uint32())
+		}
+		f.Add(life)
+	}
+	f.Fuzz(func(t *testing.T, life []byte) {
+		tape := &tape{left: life[:min(len(life), 4000)]}
+		r := &rambler{bench: newBench(t, lacp.Config{}), rand: rand.New(tape)}
+		for len(tape.left) > 0 {
+			e := r.event()
+			r.step(e)
+			r.check(e)
+			r.wait(time.Duration(r.rand.IntN(256)) * time.Duration(r.rand.IntN(64)) * time.Millisecond)
+			r.check(nil)
+		}
+	})
+}
+
+// tape is a source of random numbers that gives what is written on it. Each number
+// read is another one, because some are refused and asked for again.
+type tape struct {
+	left []byte
+	read uint64
+}
+
+// Uint64 is for math/rand/v2.
+func (t *tape) Uint64() uint64 {
+	t.read++
+	b := byte(0)
+	if len(t.left) > 0 {
+		b, t.left = t.left[0], t.left[1:]
+	}
+	return uint64(b)<<24 | t.read*0x9e3779b97f4a7c15>>40
+}

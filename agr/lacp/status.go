@@ -1,6 +1,10 @@
 package lacp
 
-import "ifagr/agr/slow"
+import (
+	"slices"
+
+	"ifagr/agr/slow"
+)
 
 // Status is a picture of a System.
 type Status struct {
@@ -63,6 +67,8 @@ func (s *System) Status() Status {
 		st.Active = s.active.id
 		st.Fallback = s.active.fallback()
 	}
+	st.Aggregators = slices.Grow(st.Aggregators, len(s.aggs))
+	st.Ports = slices.Grow(st.Ports, len(s.ports))
 	for _, a := range s.aggs {
 		st.Aggregators = append(st.Aggregators, a.status(a == s.active))
 	}

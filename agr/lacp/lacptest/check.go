@@ -66,8 +66,8 @@ func (w *Watch) rate(now lacp.Instant, port uint16) error {
 
 // port is what must hold for a port:
 //   - the driver was told what the port may do, and the port says it of itself;
-//   - only a port of the active aggregator that has a link, a partner in sync and
-//     not itself at the far end collects, and only one whose partner collects
+//   - only a port of the active aggregator that has a link, a partner in sync that has
+//     not fallen silent and not itself at the far end collects, and only one whose partner collects
 //     distributes, unless control is coupled;
 //   - a port that is not SELECTED, or kept out because its link flaps, is not in
 //     sync; one that has no partner forwards only where that is wanted;
@@ -75,7 +75,7 @@ func (w *Watch) rate(now lacp.Instant, port uint16) error {
 func (w *Watch) port(st lacp.Status, p lacp.PortStatus) error {
 	may := w.may[p.Number]
 	ready := p.Aggregator != 0 && p.Aggregator == st.Active && p.Link.Up && !p.Loopback &&
-		p.Selected == "SELECTED" && p.Partner.State.Has(slow.Synchronization)
+		p.Selected == "SELECTED" && p.Partner.State.Has(slow.Synchronization) && p.Receive != "EXPIRED"
 	heard := p.Partner.State.Has(slow.Collecting) || st.Config.Coupled
 	inSync := p.Actor.State.Has(slow.Synchronization)
 	alone := p.Actor.State.Has(slow.Defaulted)
@@ -145,4 +145,15 @@ func lagID(p lacp.PortStatus) [2]lacp.LAGEnd {
 	return [2]lacp.LAGEnd{
 		{System: p.Actor.System, Key: p.Actor.Key}, {System: p.Partner.System, Key: p.Partner.Key},
 	}
+}
+
+// Check is what must hold of a System whatever has happened before.
+func Check(st lacp.Status) error {
+	w := Watch{may: map[uint16]lacp.MuxChange{}}
+	var errs []error
+	for _, p := range st.Ports {
+		w.may[p.Number] = lacp.MuxChange{Port: p.Number, Collecting: p.Collecting, Distributing: p.Distributing}
+		errs = append(errs, w.port(st, p))
+	}
+	return errors.Join(append(errs, together(st))...)
 }

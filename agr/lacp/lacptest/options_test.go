@@ -73,6 +73,28 @@ func TestMinLinksEndsDisagree(t *testing.T) {
 	}
 }
 
+// An aggregator with which min-links cannot be reached is not offered to its partner
+// when nobody agrees to another one: he would leave a third system for it, find that
+// nothing comes of it, go back, and be called again for ever.
+func TestMinLinksOffersNothingInVain(t *testing.T) {
+	n := newLAN(t)
+	a, b, c := n.AddNode("a", system(1)), n.AddNode("b", system(2)), n.AddNode("c", system(3))
+	connect := func(port uint16, far *lacptest.Node, farPort uint16, speed, farSpeed uint64) {
+		n.Connect(lacptest.End{Node: a, Port: port, Speed: speed}, lacptest.End{Node: far, Port: farPort, Speed: farSpeed})
+	}
+	connect(3, b, 1, 1000, 10_000)
+	connect(1, c, 1, 100, 100)
+	connect(4, c, 2, 10_000, 1000)
+	connect(2, c, 3, 100, 100)
+	n.Run(30 * time.Second)
+	c.Configure(func(cfg *lacp.Config) { cfg.Key, cfg.MinLinks.Up = 2, 2 })
+	n.Run(2 * lacp.PatienceBetter)
+	n.rests(10 * time.Minute)
+	if !a.Port(3).Distributing || !b.Port(1).Distributing {
+		t.Errorf("a/3 is %s, b/1 is %s", a.Port(3).Mux, b.Port(1).Mux)
+	}
+}
+
 // Max-ports at one end or both, whichever is the better system: both ends use the
 // same ports, those that the better one prefers, and a standby port takes over.
 func TestMaxPortsBothEnds(t *testing.T) {

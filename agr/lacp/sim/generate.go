@@ -1,0 +1,273 @@
+package sim
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"ifagr/agr/lacp"
+	"ifagr/agr/slow"
+	"ifagr/netutil/ether"
+)
+
+// faultsPerStorm is how many faults a cycle has on the average.
+const faultsPerStorm = 28
+
+// cyclesPerSeed makes a seed an hour.
+const cyclesPerSeed = 4
+
+// generator makes up a scenario.
+type generator struct {
+	*rand.Rand
+	sc      *Scenario
+	coupled bool // control may be
+	passive int  // the one system that may be, or -1
+}
+
+// Generate makes up the scenario of a seed: an hour.
+func Generate(seed uint64) *Scenario {
+	g := &generator{
+		Rand: rand.New(rand.NewPCG(seed, 0x5eed)), sc: &Scenario{Seed: seed, Cycles: cyclesPerSeed},
+	}
+	g.coupled, g.sc.Even = g.one(3), g.one(2)
+	g.systems()
+	g.segments()
+	for c := range cyclesPerSeed {
+		g.storm(time.Duration(c) * CycleTime)
+	}
+	return g.sc
+}
+
+// one is true in one of so many cases.
+func (g *generator) one(in int) bool { return g.IntN(in) == 0 }
+
+// between is a time, evenly distributed.
+func (g *generator) between(low, high time.Duration) time.Duration {
+	return low + time.Duration(g.Int64N(int64(high-low)))
+}
+
+// about is a time, seldom much more than mean and never more than ten times it.
+func (g *generator) about(mean time.Duration) time.Duration {
+	return time.Duration(min(g.ExpFloat64(), 10) * float64(mean))
+}
+
+func (g *generator) systems() {
+	n := 2
+	switch r := g.IntN(100); {
+	case r < 45:
+	case r < 80:
+		n = 3
+	case r < 92:
+		n = 4
+	default:
+		n = 5
+	}
+	g.passive = -1
+	if g.one(4) {
+		g.passive = g.IntN(n)
+	}
+	for i := range n {
+		s := System{Config: g.config(i)}
+		if g.one(3) {
+			s.CollectorDelay = g.between(0, 20*time.Millisecond).Truncate(10 * time.Microsecond)
+		}
+		if i > 0 && g.one(12) {
+			s.Character = Character(1 + g.IntN(3))
+		}
+		g.sc.Systems = append(g.sc.Systems, s)
+	}
+}
+
+// address is a system's.
+func address(i int) ether.Addr { return ether.Addr{2, 0, 0, 0, 0, byte(i + 1)} }
+
+// config is any configuration that the far ends can live with. A system with
+// coupled control asks for no more links than one: the far end would not collect
+// while they are too few, and coupled control does not look at that.
+func (g *generator) config(i int) lacp.Config {
+	cfg := lacp.Config{
+		System:       slow.System{Priority: 0x8000 + uint16(g.IntN(2)), Addr: address(i)},
+		Passive:      i == g.passive,
+		ShortTimeout: g.one(2), Coupled: g.coupled && g.one(2),
+		KeyBase: uint16(g.IntN(3)), Fallback: lacp.Fallback(g.IntN(3)),
+		FallbackAfter: time.Duration(g.IntN(3)) * 5 * time.Second,
+	}
+	if g.one(4) {
+		cfg.Key = 1 + uint16(g.IntN(3))
+	}
+	if !g.coupled && g.one(2) {
+		cfg.MinLinks = lacp.MinLinks{Up: g.IntN(3), Down: 1}
+	}
+	if g.one(3) {
+		cfg.MaxPorts = 1 + g.IntN(4)
+	}
+	if g.one(3) {
+		cfg.WaitToRestore = lacp.WaitToRestore{Min: 5 * time.Second, Max: 20 * time.Second}
+	}
+	return cfg
+}
+
+// segments cables the systems: pairs of the first with the others and of the others
+// among themselves, now and then a loop or a hub.
+func (g *generator) segments() {
+	n := len(g.sc.Systems)
+	count := 1 + g.IntN(4)
+	if g.one(4) {
+		count += g.IntN(5)
+	}
+	count = max(count, n-1)
+	for i := range min(count, 8) {
+		a, b := 0, 1+i%(n-1)
+		if i >= n-1 && g.one(2) {
+			a, b = g.IntN(n), g.IntN(n-1)
+			if b >= a {
+				b++
+			}
+		}
+		g.segment(a, b)
+	}
+	if g.one(12) {
+		s := g.IntN(n)
+		g.unpassive(s)
+		g.segment(s, s)
+	}
+	if g.one(12) {
+		g.hub(n)
+	}
+	g.cross()
+}
+
+func (g *generator) hub(n int) {
+	ends := []int{0, 1, n - 1}
+	if g.one(2) {
+		ends = []int{0, 1, 1}
+	}
+	for _, s := range ends {
+		g.unpassive(s)
+	}
+	g.segment(ends...)
+}
+
+// unpassive is for a system that could not find out otherwise that it hears itself.
+func (g *generator) unpassive(s int) {
+	if g.passive == s {
+		g.passive = -1
+		g.sc.Systems[s].Config.Passive = false
+	}
+}
+
+func (g *generator) segment(systems ...int) {
+	s := Segment{Delay: g.between(20*time.Microsecond, MostDelay)}
+	for _, i := range systems {
+		s.Ends = append(s.Ends, End{System: i, Port: 1, Priority: uint16(0x8000 + g.IntN(3)), Speed: g.speed()})
+	}
+	g.sc.Segments = append(g.sc.Segments, s)
+}
+
+// cross numbers the ports of each system in any order.
+func (g *generator) cross() {
+	for i := range g.sc.Systems {
+		var ends []*End
+		for j := range g.sc.Segments {
+			for k := range g.sc.Segments[j].Ends {
+				if e := &g.sc.Segments[j].Ends[k]; e.System == i {
+					ends = append(ends, e)
+				}
+			}
+		}
+		for n, at := range g.Perm(len(ends)) {
+			ends[at].Port = uint16(n + 1)
+		}
+	}
+}
+
+func (g *generator) speed() uint64 {
+	speeds := []uint64{1000, 1000, 1000, 10_000, 100}
+	if g.sc.Even {
+		speeds = speeds[:1]
+	}
+	return speeds[g.IntN(len(speeds))]
+}
+
+// storm adds the faults of a cycle that begins at a time. Some storms are a few
+// faults of few kinds, far from each other.
+func (g *generator) storm(begin time.Duration) {
+	n := faultsPerStorm/4 + g.IntN(3*faultsPerStorm/2+1)
+	var kinds []Kind
+	if g.one(3) {
+		for range 3 {
+			kinds = append(kinds, g.kind())
+		}
+	}
+	at := make([]time.Duration, n)
+	for i := range at {
+		at[i] = begin + g.between(0, StormTime-time.Second)
+		if i > 0 && g.one(4) {
+			// Soon after another one.
+			at[i] = min(at[i-1]+g.about(20*time.Millisecond), begin+StormTime-time.Second)
+		}
+	}
+	slices.Sort(at)
+	for _, t := range at {
+		k := g.kind()
+		if kinds != nil {
+			k = kinds[g.IntN(len(kinds))]
+		}
+		f := g.fault(k)
+		f.At = t.Truncate(time.Microsecond)
+		f.For = min(g.about(4*time.Second), begin+StormTime-f.At).Truncate(time.Microsecond)
+		g.sc.Faults = append(g.sc.Faults, f)
+	}
+}
+
+// kind is a kind of fault that can happen here.
+func (g *generator) kind() Kind {
+	for {
+		k := Kind(g.IntN(int(Kinds)))
+		simple := len(g.sc.Systems) == 2 && !slices.ContainsFunc(g.sc.Segments, func(s Segment) bool {
+			return s.hub() || s.looped()
+		})
+		if k != Static || simple && g.one(2) {
+			return k
+		}
+	}
+}
+
+// fault makes up the particulars of a kind.
+func (g *generator) fault(k Kind) Fault {
+	f := Fault{Kind: k, Segment: g.IntN(len(g.sc.Segments)), System: g.IntN(len(g.sc.Systems))}
+	f.End = g.IntN(len(g.sc.Segments[f.Segment].Ends))
+	switch k {
+	case Loss, Duplicate, Corrupt, SendFails:
+		f.Ratio = math.Round(g.Float64()*100) / 100
+	case Delay, LateMarkers:
+		f.Delay = g.about(100 * time.Millisecond)
+	case Jitter:
+		f.Delay = time.Millisecond + g.about(50*time.Millisecond)
+	case Swap:
+		f.Other = g.IntN(len(g.sc.Segments))
+	case Jump:
+		f.Delay = g.about(20 * time.Second)
+		if g.one(2) {
+			f.Delay = lacp.LongTimeoutTime // long enough for every partner to expire
+		}
+	case Forge:
+		f.Other = g.IntN(len(g.sc.Systems))
+	case Speed:
+		f.Number = g.speed()
+		if g.sc.Even {
+			f.Number = 100
+		}
+	case Priority:
+		f.Number = uint64(0x8000 + g.IntN(4))
+	case Options:
+		cfg := g.config(f.System)
+		f.Config = &cfg
+	case Strangers:
+		f.Number = uint64(1 + g.IntN(100))
+	default:
+	}
+	f.Delay = f.Delay.Truncate(time.Microsecond)
+	return f
+}
