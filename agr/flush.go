@@ -23,9 +23,10 @@ import (
 const silentAfter = 2
 
 // hold adds to a program which conversations wait, and begins the flushes that
-// they wait for.
+// they wait for. They wait as well while no port distributes: one may do so soon, and
+// what it is given must not overtake either.
 func (a *aggregate) hold(prog *datapath.Program) {
-	if prog.RoundRobin || prog.Table == (dist.Table{}) {
+	if prog.RoundRobin {
 		a.endFlushes()
 		return
 	}
@@ -36,7 +37,7 @@ func (a *aggregate) hold(prog *datapath.Program) {
 		case s.Dead: // what was on its way is lost
 			p.flush, p.flushed = nil, true
 			continue
-		case p.flush != nil: // to its end, even if the port distributes again
+		case p.flush != nil: // what waits goes on waiting, even if the port distributes again
 		case s.Distributing:
 			p.flushed = false
 			continue
@@ -46,23 +47,28 @@ func (a *aggregate) hold(prog *datapath.Program) {
 		if placed == (dist.Table{}) {
 			placed = a.dev.Placed()
 		}
-		a.holdPort(p, placed, prog)
+		a.holdPort(p, s.Distributing, placed, prog)
 	}
 }
 
-// holdPort holds the conversations of a port, if it has any.
-func (a *aggregate) holdPort(p *port, placed dist.Table, prog *datapath.Program) {
-	any := false
+// holdPort holds the conversations of a port that are to leave it, if there are any.
+// One that the port, distributing again, has sent meanwhile does not wait: it moves
+// when it is idle. When it has to after all, it was sent behind the Marker and needs
+// another one.
+func (a *aggregate) holdPort(p *port, distributing bool, placed dist.Table, prog *datapath.Program) {
+	found, late := false, false
 	for c, number := range placed {
-		if number == p.number {
-			prog.Hold.Add(uint8(c))
-			any = true
+		waits := a.held.Has(uint8(c))
+		if number != p.number || prog.Table[c] == p.number || distributing && !waits {
+			continue
 		}
+		prog.Hold.Add(uint8(c))
+		found, late = true, late || !waits
 	}
 	switch {
-	case !any:
-		p.flush, p.flushed = nil, true
-	case p.flush == nil:
+	case !found:
+		p.flush, p.flushed = nil, !distributing
+	case p.flush == nil || late:
 		p.flush = a.newFlush(p)
 	}
 }

@@ -202,8 +202,18 @@ func TestLeaveWithoutResponder(t *testing.T) {
 // outOfSync is what far says on its second port, as if it were not in sync.
 func outOfSync(t *testing.T, far *world) []byte {
 	t.Helper()
-	frames := far.fake.slow(11).frames()
-	pdu, err := slow.ParseLACPDU(frames[len(frames)-1])
+	return outOfSyncOn(t, far, 11)
+}
+
+// lastFrame is what was sent last on a port.
+func lastFrame(w *world, index int) []byte {
+	frames := w.fake.slow(index).frames()
+	return frames[len(frames)-1]
+}
+
+func outOfSyncOn(t *testing.T, far *world, index int) []byte {
+	t.Helper()
+	pdu, err := slow.ParseLACPDU(lastFrame(far, index))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -496,6 +506,73 @@ func TestTableSurvives(t *testing.T) {
 		pass(10 * time.Second)
 		if w.device().Current().Table != table {
 			t.Error("conversations have moved although nothing has changed")
+		}
+	})
+}
+
+// While no port distributes, what was on its way is waited for all the same: the
+// next port that does must not be overtaken.
+func TestHoldWithoutPorts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, noMarkers)
+		defer far.stop()
+		defer near.stop()
+		placed := near.device().Placed()
+		for _, index := range []int{10, 11} {
+			far.fake.slow(index).join(near.fake.slow(index), func([]byte) bool { return false })
+		}
+		near.fake.slow(11).in <- outOfSync(t, far)
+		near.fake.slow(10).in <- outOfSyncOn(t, far, 10)
+		synctest.Wait()
+		if got := near.device().Current(); got.Table != (dist.Table{}) {
+			t.Fatalf("still distributes: %+v", got.Ports)
+		}
+		if got := held(near, placed); len(got) != 2 {
+			t.Errorf("held are the conversations of %v", got)
+		}
+		pass(marker.Patience + time.Millisecond)
+		if got := held(near, placed); got != nil {
+			t.Errorf("the conversations of %v are held for ever", got)
+		}
+	})
+}
+
+// A conversation that a port has sent behind its Marker waits for another one.
+func TestSentBehindTheMarker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, noMarkers)
+		defer far.stop()
+		defer near.stop()
+		far.fake.slow(11).join(near.fake.slow(11), func([]byte) bool { return false })
+		stop, back := outOfSync(t, far), lastFrame(far, 11)
+		near.fake.slow(11).in <- stop
+		synctest.Wait()
+		first := near.device().Current().Hold
+		if first.Empty() {
+			t.Fatal("nothing is held")
+		}
+		pass(marker.Patience / 2)
+		near.fake.slow(11).in <- back // it distributes again, and takes a conversation of the other port
+		pass(marker.Patience / 4)
+		if got := near.share(2); got == 0 {
+			t.Fatal("does not distribute again")
+		}
+		placed := near.device().Placed()
+		c := slices.Index(placed[:], 1)
+		placed[c] = 2
+		near.device().Place(placed)
+		near.fake.slow(11).in <- stop
+		synctest.Wait()
+		if hold := near.device().Current().Hold; !hold.Has(uint8(c)) {
+			t.Fatalf("conversation %d is not held", c)
+		}
+		pass(marker.Patience / 2) // the first Marker has been waited for
+		if hold := near.device().Current().Hold; !hold.Has(uint8(c)) {
+			t.Errorf("conversation %d goes on because of a Marker before it", c)
+		}
+		pass(marker.Patience)
+		if hold := near.device().Current().Hold; !hold.Empty() {
+			t.Error("held for ever")
 		}
 	})
 }

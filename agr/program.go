@@ -58,7 +58,9 @@ func (a *aggregate) apply(prog datapath.Program) {
 	}
 	if err != nil {
 		a.log.Error("datapath not programmed", "agr", a.name, "err", err)
+		return
 	}
+	a.held = prog.Hold
 }
 
 // programmed is what a port may do. One that leaves sends nothing any more, and
