@@ -17,7 +17,8 @@ import (
 )
 
 // minIdle is how long a conversation must have been silent before it may move
-// away from a port that works, at least (design D7).
+// away from a port that works (design D7): what its last frame may need to the far
+// end, besides what the Collector there may keep it for.
 const minIdle = time.Millisecond
 
 // aggregate is one agrN. All of it belongs to the goroutine of run; others call

@@ -357,6 +357,26 @@ func TestCollectorMaxDelay(t *testing.T) {
 	})
 }
 
+// A conversation moves when its last frame has had time for the way, and for a
+// Collector that keeps it as long as it says that it may.
+func TestIdleTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, nil)
+		defer far.stop()
+		defer near.stop()
+		pdu, err := slow.ParseLACPDU(lastFrame(far, 11))
+		near.must(err)
+		pdu.CollectorMaxDelay = 2000
+		near.fake.slow(11).in <- slow.AppendLACPDU(nil, ether.Addr{2, 0xbb, 0, 0, 0, 1}, pdu)
+		synctest.Wait()
+		near.fake.edit(10, func(l *rtnl.Link) { l.Carrier = false }) // so that the datapath is programmed
+		near.look()
+		if got := near.device().Current().Idle; got != 21*time.Millisecond {
+			t.Errorf("conversations move after %v, want 21 ms", got)
+		}
+	})
+}
+
 // A port that distributes again while it is flushed: what was sent through it is
 // still on its way, and its conversations may have gone to others.
 func TestBackWhileFlushed(t *testing.T) {

@@ -33,7 +33,7 @@ func (a *aggregate) program() {
 		prog.Ports = append(prog.Ports, s)
 		if s.Distributing {
 			shares = append(shares, dist.Share{Port: p.number, Weight: p.speed})
-			prog.Idle = max(prog.Idle, p.maxDelay)
+			prog.Idle = max(prog.Idle, minIdle+p.maxDelay)
 		}
 	}
 	if table := dist.Rebalance(a.table, shares); table != a.table {
