@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -35,54 +34,21 @@ func testExampleAgainstOpenVSwitch(t *testing.T, datapath string) {
 	nettest.Eventually(t, settle, func() error { return a.distributes("re0", "re1") })
 	nettest.Eventually(t, settle, func() error { return switchDistributes(sw, "q0", "q1") })
 	t.Logf("both ends distribute on both ports %v after the example began", time.Since(start).Round(time.Millisecond))
-	compareWithSwitch(t, a, sw)
+	a.agreesWith(sw, "agr0", "bond0", "q0", "q1")
 	a.Run("ping", "-c", "3", "-i", "0.2", "-W", "2", "192.0.2.2")
 	sendIntact(t, a.NS, sw.ns, 200<<20)
 }
 
-// switchDistributes is nil when the switch collects and distributes on ports.
+// switchDistributes is nil when the switch uses ports of bond0 and knows that we
+// distribute.
 func switchDistributes(sw openVSwitch, ports ...string) error {
 	st, err := sw.Show()
-	if err != nil {
-		return err
-	}
 	for _, name := range ports {
-		p := st.Ports[name]
-		if !p.Attached || !p.Enabled || p.State != "current" || !p.Partner.Has("synchronized", "collecting", "distributing") {
-			return fmt.Errorf("switch: %s: %+v", name, p)
+		if p := st.Ports[name]; err == nil && !p.Partner.Has("distributing") {
+			err = fmt.Errorf("switch: %s: %+v", name, p)
 		}
 	}
-	return nil
-}
-
-// compareWithSwitch checks that each end says of the other what the other says
-// of itself.
-func compareWithSwitch(t *testing.T, a *host, sw openVSwitch) {
-	t.Helper()
-	far, err := sw.Show()
-	if err != nil {
-		t.Fatal(err)
-	}
-	verbose := a.ifconfig("-v", "agr0")
-	for i, p := range a.mustStatus().Ports {
-		q := far.Ports[fmt.Sprintf("q%d", i)]
-		type end struct{ System, Key, Port, PortPriority any }
-		ours, theirs := end{p.Actor.System, p.Actor.Key, p.Actor.Port, p.Actor.PortPriority},
-			end{q.Partner.System, q.Partner.Key, q.Partner.Port, q.Partner.PortPriority}
-		if ours != theirs {
-			t.Errorf("%s says of itself %+v, the switch of it %+v", p.Name, ours, theirs)
-		}
-		ours, theirs = end{p.Partner.System, p.Partner.Key, p.Partner.Port, p.Partner.PortPriority},
-			end{q.Actor.System, q.Actor.Key, q.Actor.Port, q.Actor.PortPriority}
-		if ours != theirs {
-			t.Errorf("%s says of the switch %+v, the switch of itself %+v", p.Name, ours, theirs)
-		}
-		shown := fmt.Sprintf("%04X,%s,%04X", p.Partner.SystemPriority,
-			strings.ToUpper(strings.ReplaceAll(q.Actor.System.String(), ":", "-")), q.Actor.Key)
-		if !strings.Contains(verbose, shown) {
-			t.Errorf("ifconfig -v does not show the partner %s:\n%s", shown, verbose)
-		}
-	}
+	return errors.Join(err, bondUses(sw, "bond0", ports...))
 }
 
 // sendIntact sends n octets over TCP from a namespace to 192.0.2.2 in another,

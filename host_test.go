@@ -89,14 +89,18 @@ var datapaths = []string{"kernel", "user"}
 func eachDatapath(t *testing.T, f func(t *testing.T, datapath string)) {
 	t.Helper()
 	for _, datapath := range datapaths {
-		t.Run(datapath, func(t *testing.T) {
-			nettest.Require(t, nettest.Root, nettest.IPRoute, nettest.TUN)
-			if datapath == "kernel" && nettest.Check(nettest.TCX) != nil {
-				nettest.Require(t, nettest.Clsact)
-			}
-			f(t, datapath)
-		})
+		t.Run(datapath, func(t *testing.T) { withDatapath(t, datapath, f) })
 	}
+}
+
+// withDatapath runs a test with a datapath, when this kernel can have it.
+func withDatapath(t *testing.T, datapath string, f func(t *testing.T, datapath string)) {
+	t.Helper()
+	nettest.Require(t, nettest.Root, nettest.IPRoute, nettest.TUN)
+	if datapath == "kernel" && nettest.Check(nettest.TCX) != nil {
+		nettest.Require(t, nettest.Clsact)
+	}
+	f(t, datapath)
 }
 
 // datapathEnv is the environment of a daemon that shall use a datapath.
@@ -259,13 +263,16 @@ func (h *host) client() (c *ctl.Client, err error) {
 }
 
 // status asks the daemon about agr0.
-func (h *host) status() (*ctl.Status, error) {
+func (h *host) status() (*ctl.Status, error) { return h.statusOf("agr0") }
+
+// statusOf asks the daemon about an agr interface.
+func (h *host) statusOf(agr string) (*ctl.Status, error) {
 	c, err := h.client()
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	return c.Status("agr0")
+	return c.Status(agr)
 }
 
 // mustStatus is status when there must be one.
@@ -279,8 +286,11 @@ func (h *host) mustStatus() *ctl.Status {
 }
 
 // distributes is nil when exactly these ports of agr0 collect and distribute.
-func (h *host) distributes(ports ...string) error {
-	st, err := h.status()
+func (h *host) distributes(ports ...string) error { return h.distributesOn("agr0", ports...) }
+
+// distributesOn is distributes for any agr interface.
+func (h *host) distributesOn(agr string, ports ...string) error {
+	st, err := h.statusOf(agr)
 	if err != nil {
 		return err
 	}
@@ -290,7 +300,7 @@ func (h *host) distributes(ports ...string) error {
 			want = ctl.PortCollecting | ctl.PortDistributing
 		}
 		if p.Flags != want {
-			return fmt.Errorf("%s has flags %d, want %d: %s", p.Name, p.Flags, want, p.Reason)
+			return fmt.Errorf("%s: %s has flags %d, want %d: %s", agr, p.Name, p.Flags, want, p.Reason)
 		}
 	}
 	return nil

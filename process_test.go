@@ -53,14 +53,20 @@ func signalAndWait(pid int, sig unix.Signal) error {
 	return waitGone(fd, 5*time.Second)
 }
 
-// waitGone waits until the process of a pidfd has ended.
+// waitGone waits until the process of a pidfd has ended. The runtime's own signals
+// may interrupt that.
 func waitGone(fd int, timeout time.Duration) error {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(p, int(timeout.Milliseconds()))
-	if err == nil && n == 0 {
-		return fmt.Errorf("still there after %v", timeout)
+	for end := time.Now().Add(timeout); ; {
+		n, err := unix.Poll(p, int(max(0, time.Until(end)).Milliseconds()))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err == nil && n == 0:
+			return fmt.Errorf("still there after %v", timeout)
+		default:
+			return err
+		}
 	}
-	return err
 }
 
 // childrenOf lists the processes whose parent is pid.

@@ -19,7 +19,7 @@ import (
 
 const (
 	ovsBond    = "bond0"
-	ovsTable   = "ifagr_ovs" // of nftables
+	ovsTable   = "ifagr_" // of nftables, before the bond's name
 	ovsSchema  = "/usr/share/openvswitch/vswitch.ovsschema"
 	ovsTimeout = 20 * time.Second // for one step of starting it
 	// ovsctlTimeout bounds one call of a control program, in its own words.
@@ -43,18 +43,33 @@ type OVSConfig struct {
 	Priority   uint16       // of the system, 0: its own choice, 65534
 	BridgeName string       // of the bridge and its internal interface, default br0
 	Addr       netip.Prefix // of the internal interface; invalid: none
+	Bond       string       // its name, default bond0
 }
 
-// OpenVSwitch is a private Open vSwitch with one bond over interfaces of a namespace: an
+// withDefaults fills in what was left out.
+func (cfg OVSConfig) withDefaults() OVSConfig {
+	cfg.LACP = cmp.Or(cfg.LACP, "active")
+	cfg.Time = cmp.Or(cfg.Time, "fast")
+	cfg.BridgeName = cmp.Or(cfg.BridgeName, "br0")
+	cfg.Bond = cmp.Or(cfg.Bond, ovsBond)
+	if cfg.LACP == "off" {
+		cfg.Mode = cmp.Or(cfg.Mode, "balance-slb")
+	}
+	cfg.Mode = cmp.Or(cfg.Mode, "balance-tcp")
+	return cfg
+}
+
+// OpenVSwitch is a private Open vSwitch with a bond over interfaces of a namespace: an
 // LACP implementation that is not ours. It uses the userspace datapath, which
 // needs no kernel module.
 type OpenVSwitch struct {
-	cfg OVSConfig
-	t   testing.TB
-	ns  *NS
-	dir string // its database, sockets and logs
-	db  *Daemon
-	sw  *Daemon
+	cfg  OVSConfig   // of the first bond
+	more []OVSConfig // of the others
+	t    testing.TB
+	ns   *NS
+	dir  string // its database, sockets and logs
+	db   *Daemon
+	sw   *Daemon
 }
 
 // StartOVS starts an Open vSwitch, which ends with the test at the latest. On
@@ -62,30 +77,26 @@ type OpenVSwitch struct {
 func StartOVS(t testing.TB, ns *NS, cfg OVSConfig) *OpenVSwitch {
 	t.Helper()
 	Require(t, Root, OVS)
-	if len(cfg.Ports) < 2 {
-		t.Fatal("a bond of Open vSwitch needs at least two interfaces")
-	}
-	cfg.LACP = cmp.Or(cfg.LACP, "active")
-	cfg.Time = cmp.Or(cfg.Time, "fast")
-	cfg.BridgeName = cmp.Or(cfg.BridgeName, "br0")
-	if cfg.LACP == "off" {
-		cfg.Mode = cmp.Or(cfg.Mode, "balance-slb")
-	}
-	cfg.Mode = cmp.Or(cfg.Mode, "balance-tcp")
 	// Not t.TempDir: its paths are too long for a socket's name.
 	dir, err := os.MkdirTemp("", ns.Name+"-ovs")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	o := &OpenVSwitch{cfg: cfg, t: t, ns: ns, dir: dir}
+	o := &OpenVSwitch{cfg: cfg.withDefaults(), t: t, ns: ns, dir: dir}
 	o.start()
 	t.Cleanup(o.Stop)
-	o.configure()
-	if err := o.isolate(); err != nil {
-		t.Fatal(err)
-	}
+	o.configure(o.cfg)
 	return o
+}
+
+// AddBond makes another bond, on a bridge that is there or is made. Its name must be
+// new, and its ports not be those of another.
+func (o *OpenVSwitch) AddBond(cfg OVSConfig) {
+	o.t.Helper()
+	cfg = cfg.withDefaults()
+	o.configure(cfg)
+	o.more = append(o.more, cfg)
 }
 
 // start starts the two daemons, in the foreground, with everything below dir.
@@ -100,6 +111,12 @@ func (o *OpenVSwitch) start() {
 			"--", "set", "Open_vSwitch", ".", "other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1")
 		return err
 	})
+	o.startSwitch()
+}
+
+// startSwitch starts the daemon that moves the frames.
+func (o *OpenVSwitch) startSwitch() {
+	o.t.Helper()
 	o.sw = o.ns.StartCmd(o.command("ovs-vswitchd", o.remote(),
 		"--unixctl="+o.control(), "-vconsole:off", "--log-file="+o.log()))
 	Eventually(o.t, ovsTimeout, func() error {
@@ -108,36 +125,60 @@ func (o *OpenVSwitch) start() {
 	})
 }
 
+// Restart starts a switch again that was killed. Its database still says what it has
+// to do, and its bonds begin anew.
+func (o *OpenVSwitch) Restart() {
+	o.t.Helper()
+	o.startSwitch()
+	o.Vsctl("set", "Open_vSwitch", ".", "external_ids:restarted=yes") // returns when the bonds are there
+	for _, cfg := range append([]OVSConfig{o.cfg}, o.more...) {
+		o.finish(cfg)
+	}
+}
+
 func (o *OpenVSwitch) remote() string  { return "unix:" + filepath.Join(o.dir, "db.sock") }
 func (o *OpenVSwitch) control() string { return filepath.Join(o.dir, "sw.ctl") }
 func (o *OpenVSwitch) log() string     { return filepath.Join(o.dir, "sw.log") }
 
-// configure makes the bridge and the bond, and brings the bridge's internal
-// interface up.
-func (o *OpenVSwitch) configure() {
+// configure makes a bridge, where it is not there yet, and a bond, and keeps the
+// kernel off the ports.
+func (o *OpenVSwitch) configure(cfg OVSConfig) {
 	o.t.Helper()
-	br := o.cfg.BridgeName
+	if len(cfg.Ports) < 2 {
+		o.t.Fatal("a bond of Open vSwitch needs at least two interfaces")
+	}
+	br := cfg.BridgeName
 	args := []string{
-		"--", "add-br", br, "--", "set", "bridge", br, "datapath_type=netdev", "fail-mode=standalone",
-		"--", "add-bond", br, ovsBond,
+		"--", "--may-exist", "add-br", br, "--", "set", "bridge", br, "datapath_type=netdev", "fail-mode=standalone",
+		"--", "add-bond", br, cfg.Bond,
 	}
-	args = append(args, o.cfg.Ports...)
-	args = append(args, "bond_mode="+o.cfg.Mode, "lacp="+o.cfg.LACP, "other_config:lacp-time="+o.cfg.Time)
-	if !o.cfg.System.IsZero() {
-		args = append(args, "--", "set", "port", ovsBond, fmt.Sprintf("other_config:lacp-system-id=%q", o.cfg.System))
+	args = append(args, cfg.Ports...)
+	args = append(args, "bond_mode="+cfg.Mode, "lacp="+cfg.LACP, "other_config:lacp-time="+cfg.Time)
+	if !cfg.System.IsZero() {
+		args = append(args, "--", "set", "port", cfg.Bond, fmt.Sprintf("other_config:lacp-system-id=%q", cfg.System))
 	}
-	if o.cfg.Priority != 0 {
-		args = append(args, "--", "set", "port", ovsBond, fmt.Sprintf("other_config:lacp-system-priority=%d", o.cfg.Priority))
+	if cfg.Priority != 0 {
+		args = append(args, "--", "set", "port", cfg.Bond, fmt.Sprintf("other_config:lacp-system-priority=%d", cfg.Priority))
 	}
-	if o.cfg.Key != 0 {
-		for _, p := range o.cfg.Ports {
-			args = append(args, "--", "set", "interface", p, fmt.Sprintf("other_config:lacp-aggregation-key=%d", o.cfg.Key))
+	if cfg.Key != 0 {
+		for _, p := range cfg.Ports {
+			args = append(args, "--", "set", "interface", p, fmt.Sprintf("other_config:lacp-aggregation-key=%d", cfg.Key))
 		}
 	}
 	o.Vsctl(args...)
-	o.ns.Run("ip", "link", "set", br, "up")
-	if o.cfg.Addr.IsValid() {
-		o.ns.Run("ip", "addr", "add", o.cfg.Addr.String(), "dev", br)
+	o.finish(cfg)
+}
+
+// finish brings the bridge's internal interface up and keeps the kernel off the
+// ports.
+func (o *OpenVSwitch) finish(cfg OVSConfig) {
+	o.t.Helper()
+	o.ns.Run("ip", "link", "set", cfg.BridgeName, "up")
+	if cfg.Addr.IsValid() {
+		o.ns.Run("ip", "addr", "replace", cfg.Addr.String(), "dev", cfg.BridgeName)
+	}
+	if err := o.isolate(cfg); err != nil {
+		o.t.Fatal(err)
 	}
 }
 
@@ -145,16 +186,18 @@ func (o *OpenVSwitch) configure() {
 // every frame and answer ARP for the bridge's address with the port's MAC.
 // Packet sockets see a frame before it is dropped. Open vSwitch removes the
 // queueing disciplines of a port that it takes, so this comes after.
-func (o *OpenVSwitch) isolate() error {
+func (o *OpenVSwitch) isolate(cfg OVSConfig) error {
+	table := ovsTable + cfg.Bond
 	nft := o.ns.Command("nft", "-f", "-")
 	nft.Stdin = strings.NewReader(fmt.Sprintf(
-		"table netdev %s { chain in { type filter hook ingress devices = { %s } priority 0; policy drop; }; }\n",
-		ovsTable, strings.Join(o.cfg.Ports, ", ")))
+		"table netdev %[1]s\ndelete table netdev %[1]s\n"+
+			"table netdev %[1]s { chain in { type filter hook ingress devices = { %[2]s } priority 0; policy drop; }; }\n",
+		table, strings.Join(cfg.Ports, ", ")))
 	out, err := nft.CombinedOutput()
 	if err == nil {
 		return nil
 	}
-	for _, p := range o.cfg.Ports {
+	for _, p := range cfg.Ports {
 		_, qerr := o.ns.Command("tc", "qdisc", "replace", "dev", p, "clsact").CombinedOutput()
 		tcOut, ferr := o.ns.Command("tc", "filter", "replace", "dev", p, "ingress",
 			"protocol", "all", "prio", "1", "handle", "1", "matchall", "action", "drop").CombinedOutput()
@@ -177,15 +220,27 @@ func (o *OpenVSwitch) Appctl(args ...string) string {
 	return o.tool("ovs-appctl", append([]string{"-t", o.control(), ovsctlTimeout}, args...)...)
 }
 
-// Show is what the switch says of its bond.
-func (o *OpenVSwitch) Show() (OVSState, error) {
-	bond, err := o.run("ovs-appctl", "-t", o.control(), ovsctlTimeout, "bond/show", ovsBond)
+// Show is what the switch says of its first bond.
+func (o *OpenVSwitch) Show() (OVSState, error) { return o.show(o.cfg) }
+
+// ShowBond is what the switch says of one of its bonds.
+func (o *OpenVSwitch) ShowBond(name string) (OVSState, error) {
+	for _, cfg := range append([]OVSConfig{o.cfg}, o.more...) {
+		if cfg.Bond == name {
+			return o.show(cfg)
+		}
+	}
+	return OVSState{}, fmt.Errorf("open vswitch has no bond %s", name)
+}
+
+func (o *OpenVSwitch) show(cfg OVSConfig) (OVSState, error) {
+	bond, err := o.run("ovs-appctl", "-t", o.control(), ovsctlTimeout, "bond/show", cfg.Bond)
 	if err != nil {
 		return OVSState{}, err
 	}
 	var lacp string
-	if o.cfg.LACP != "off" {
-		if lacp, err = o.run("ovs-appctl", "-t", o.control(), ovsctlTimeout, "lacp/show", ovsBond); err != nil {
+	if cfg.LACP != "off" {
+		if lacp, err = o.run("ovs-appctl", "-t", o.control(), ovsctlTimeout, "lacp/show", cfg.Bond); err != nil {
 			return OVSState{}, err
 		}
 	}
@@ -211,7 +266,7 @@ func (o *OpenVSwitch) Distributing() error {
 // SetActive makes a port the one that takes broadcasts; see OVSConfig.
 func (o *OpenVSwitch) SetActive(port string) {
 	o.t.Helper()
-	o.Appctl("bond/set-active-member", ovsBond, port)
+	o.Appctl("bond/set-active-member", o.cfg.Bond, port)
 }
 
 // Log is the switch's log so far.

@@ -1,6 +1,7 @@
 package nettest
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -143,6 +144,32 @@ func TestOVSPause(t *testing.T) {
 		t.Fatal(err)
 	}
 	y.WaitDistributing(10 * time.Second)
+}
+
+// TestOVSRestart kills a switch that has two bonds, and starts it again: both are
+// back, and what is none is not shown.
+func TestOVSRestart(t *testing.T) {
+	a, b := pair(t)
+	Veth(a, "re2", b, "q2")
+	Veth(a, "re3", b, "q3")
+	x := StartOVS(t, a, OVSConfig{Ports: []string{"re0", "re1"}})
+	x.AddBond(OVSConfig{Ports: []string{"re2", "re3"}, Bond: "bond1", Key: 7})
+	y := StartOVS(t, b, OVSConfig{Ports: []string{"q0", "q1"}})
+	y.AddBond(OVSConfig{Ports: []string{"q2", "q3"}, Bond: "bond1", BridgeName: "br1", Addr: right})
+	both := func() error {
+		s, err := y.ShowBond("bond1")
+		if err == nil && s.Ports["q3"].Partner.Key != 7 {
+			err = fmt.Errorf("the partner of q3 is %+v", s.Ports["q3"].Partner)
+		}
+		return errors.Join(y.Distributing(), err, s.distributing([]string{"q2", "q3"}, true))
+	}
+	Eventually(t, 10*time.Second, both)
+	x.Kill()
+	x.Restart()
+	Eventually(t, 40*time.Second, both)
+	if s, err := y.ShowBond("bond2"); err == nil {
+		t.Errorf("there is a third bond: %+v", s)
+	}
 }
 
 func TestOVSLeavesNothing(t *testing.T) {
