@@ -90,12 +90,18 @@ func eachDatapath(t *testing.T, f func(t *testing.T, datapath string)) {
 	t.Helper()
 	for _, datapath := range datapaths {
 		t.Run(datapath, func(t *testing.T) {
-			nettest.Require(t, nettest.Root, nettest.IPRoute, nettest.TUN)
-			if datapath == "kernel" && nettest.Check(nettest.TCX) != nil {
-				nettest.Require(t, nettest.Clsact)
-			}
+			requireDatapath(t, datapath)
 			f(t, datapath)
 		})
+	}
+}
+
+// requireDatapath skips a test whose datapath the kernel does not have.
+func requireDatapath(t *testing.T, datapath string) {
+	t.Helper()
+	nettest.Require(t, nettest.Root, nettest.IPRoute, nettest.TUN)
+	if datapath == "kernel" && nettest.Check(nettest.TCX) != nil {
+		nettest.Require(t, nettest.Clsact)
 	}
 }
 
