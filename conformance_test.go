@@ -6,6 +6,8 @@ import (
 	"go/ast"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +19,7 @@ var update = flag.Bool("update", false, "write docs/conformance.md anew")
 const (
 	casesFile       = "testdata/conformance/cases.txt"
 	lacpCasesFile   = "agr/lacp/testdata/cases.txt"
+	mistakesFile    = "agr/lacp/testdata/mistakes.txt"
 	conformanceFile = "docs/conformance.md"
 )
 
@@ -44,15 +47,24 @@ func TestConformance(t *testing.T) {
 				t.Errorf("%s is there twice", c.id)
 			}
 			ids[c.id] = true
-			for _, name := range append(c.virtual, c.wire...) {
+			for _, name := range slices.Concat(c.virtual, c.wire) {
 				if !exists[name] {
 					t.Errorf("%s: no test %s", c.id, name)
 				}
 			}
+			if !slices.Contains(c.wire, wireName(c.id)) {
+				t.Errorf("%s is not asked by %s", c.id, wireName(c.id))
+			}
 		}
 	}
 	checkCatalogue(t, ids)
-	want := conformanceText(groups)
+	mistakes := readMistakes(t)
+	for _, m := range mistakes {
+		if !exists[m.test] {
+			t.Errorf("%s: no test %s", m.who, m.test)
+		}
+	}
+	want := conformanceText(groups, mistakes)
 	if *update {
 		if err := os.WriteFile(conformanceFile, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -120,6 +132,34 @@ func readCases(t *testing.T) (groups []conformanceGroup) {
 	return groups
 }
 
+// mistake is a row of mistakesFile.
+type mistake struct{ who, what, test string }
+
+// readMistakes reads mistakesFile, whose tests are those of the protocol core when no
+// package is named.
+func readMistakes(t *testing.T) (rows []mistake) {
+	t.Helper()
+	text, err := os.ReadFile(mistakesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile(`^(\S+(?: \S+)?) +(?:(\w+)\.)?(Test\w+) +(\S.*)$`)
+	dirs := map[string]string{
+		"": "agr/lacp", "lacptest": "agr/lacp/lacptest", "slow": "agr/slow", "marker": "agr/marker", "agr": "agr",
+	}
+	for n, line := range strings.Split(string(text), "\n") {
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		f := row.FindStringSubmatch(line)
+		if f == nil {
+			t.Fatalf("%s:%d: not a row: %s", mistakesFile, n+1, line)
+		}
+		rows = append(rows, mistake{who: f[1], what: f[4], test: dirs[f[2]] + "." + f[3]})
+	}
+	return rows
+}
+
 // tests splits a list of tests.
 func tests(list string) []string {
 	if list == "-" {
@@ -128,10 +168,17 @@ func tests(list string) []string {
 	return strings.Fields(list)
 }
 
-// testNames are all tests of the module, as casesFile names them.
+// wireName is the test that asks a case on the wire.
+func wireName(id string) string { return "TestWire/" + id }
+
+// testNames are all tests of the module, as casesFile names them, and the cases that
+// TestWire asks.
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
+	for _, c := range wireCases() {
+		names[wireName(c.id)] = true
+	}
 	for _, f := range sources(t) {
 		if !f.test {
 			continue
@@ -150,25 +197,60 @@ func testNames(t *testing.T) map[string]bool {
 }
 
 // conformanceText is the document.
-func conformanceText(groups []conformanceGroup) string {
+func conformanceText(groups []conformanceGroup, mistakes []mistake) string {
 	var b strings.Builder
 	b.WriteString(`# Conformance
 
-Written by ` + "`go test -run TestConformance -update .`" + ` from ` + "`" + casesFile + "`" + `: what a link aggregation system is asked
-from outside, and the tests that ask ifagr. Clauses are those of IEEE 802.1AX-2014 where no other standard is named.
-*On the wire* are tests with real interfaces; the others need no network. "none yet" says that there is no such test.
-`)
-	count, virtual, wire := 0, 0, 0
+Written by ` + "`go test -run TestConformance -update .`" + ` from ` + "`" + casesFile + "`" + ` and ` + "`" + mistakesFile + "`" + `: what a link
+aggregation system is asked from outside, the tests that ask ifagr, and what others get wrong. Clauses are those of IEEE 802.1AX-2014 where no other
+standard is named.
+
+*On the wire* are tests with real interfaces: the programs as they are installed, cables, and somebody scripted at the far end who reads octet for octet, with
+the kernel's time stamps, what comes out. The others need no network. Every test that is named here exists, or TestConformance fails, and
+` + "`.ci/run`" + ` runs all of them and fails when one fails; so what is listed is kept. One case: ` + "`go test -v -run 'TestWire/^F7$' .`" + ` (root).
+
+## Results
+
+` + conformanceResults(groups))
 	for _, g := range groups {
 		fmt.Fprintf(&b, "\n## %s\n\n| case | what it asks | clause | without a network | on the wire |\n|---|---|---|---|---|\n", g.title)
 		for _, c := range g.cases {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", c.id, c.asks, c.clause, cell(c.virtual), cell(c.wire))
-			count++
+		}
+	}
+	b.WriteString(`
+## Known mistakes
+
+What implementations are known to do otherwise than the standard, or worse than they could, and the test that shows that ifagr does not.
+
+| implementation | mistake | test |
+|---|---|---|
+`)
+	for _, m := range mistakes {
+		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", m.who, m.what, m.test)
+	}
+	fmt.Fprintf(&b, "\n%d mistakes.\n", len(mistakes))
+	return b.String()
+}
+
+// conformanceResults is the table of how many cases there are, and have tests.
+func conformanceResults(groups []conformanceGroup) string {
+	var b strings.Builder
+	row := func(title string, cases, virtual, wire int) {
+		fmt.Fprintf(&b, "| %s | %d | %d | %d |\n", title, cases, virtual, wire)
+	}
+	b.WriteString("| cases | how many | asked without a network | asked on the wire |\n|---|---|---|---|\n")
+	var all, allVirtual, allWire int
+	for _, g := range groups {
+		virtual, wire := 0, 0
+		for _, c := range g.cases {
 			virtual += min(len(c.virtual), 1)
 			wire += min(len(c.wire), 1)
 		}
+		row(g.title, len(g.cases), virtual, wire)
+		all, allVirtual, allWire = all+len(g.cases), allVirtual+virtual, allWire+wire
 	}
-	fmt.Fprintf(&b, "\n%d cases: %d with tests that need no network, %d with tests on the wire.\n", count, virtual, wire)
+	row("all", all, allVirtual, allWire)
 	return b.String()
 }
 

@@ -96,11 +96,17 @@ func eachDatapath(t *testing.T, f func(t *testing.T, datapath string)) {
 // withDatapath runs a test with a datapath, when this kernel can have it.
 func withDatapath(t *testing.T, datapath string, f func(t *testing.T, datapath string)) {
 	t.Helper()
+	requireDatapath(t, datapath)
+	f(t, datapath)
+}
+
+// requireDatapath skips a test whose datapath the kernel does not have.
+func requireDatapath(t *testing.T, datapath string) {
+	t.Helper()
 	nettest.Require(t, nettest.Root, nettest.IPRoute, nettest.TUN)
 	if datapath == "kernel" && nettest.Check(nettest.TCX) != nil {
 		nettest.Require(t, nettest.Clsact)
 	}
-	f(t, datapath)
 }
 
 // datapathEnv is the environment of a daemon that shall use a datapath.

@@ -33,6 +33,10 @@ func socketOwner(path string) (pid int, err error) {
 	return pid, errors.Join(ctlErr, err)
 }
 
+// killedWithin is how long the kernel may take to end a process: it waits for locks
+// that a busy machine's other namespaces hold.
+const killedWithin = 30 * time.Second
+
 // killAndWait kills a process that is not our child and waits until it is gone.
 func killAndWait(pid int) error { return signalAndWait(pid, unix.SIGKILL) }
 
@@ -50,7 +54,7 @@ func signalAndWait(pid int, sig unix.Signal) error {
 	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
-	return waitGone(fd, 5*time.Second)
+	return waitGone(fd, killedWithin)
 }
 
 // waitGone waits until the process of a pidfd has ended. The runtime's own signals

@@ -232,6 +232,7 @@ func (a *aggregate) send(t lacp.Transmit) {
 		a.readCarriers() // its link may be why
 		return
 	}
+	a.lacp.Sent(t, a.now())
 	p.count.LACPTx++
 }
 

@@ -2,6 +2,7 @@ package agr
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,11 +111,15 @@ func TestLeaveInOrder(t *testing.T) {
 		defer far.stop()
 		defer near.stop()
 		sent, begun := len(near.fake.slow(11).frames()), time.Now()
+		sentElsewhere := len(near.fake.slow(10).frames())
 		placed, farPlaced := near.device().Placed(), far.device().Placed()
 		before := len(near.device().Programs())
 		near.must(near.SetPort("agr0", "re1", ctl.RemovePort))
 		if got := subtypes(t, near.fake.slow(11).frames()[sent:]); got != "MFR" {
 			t.Errorf("sent %s, want a Marker, then the farewell, then the answer to the partner's Marker", got)
+		}
+		if got := subtypes(t, near.fake.slow(10).frames()[sentElsewhere:]); strings.Contains(got, "M") {
+			t.Errorf("sent %s on the port that stays, want no Marker", got)
 		}
 		if took := time.Since(begun); took > farewellWait {
 			t.Errorf("took %v", took)

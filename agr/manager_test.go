@@ -325,6 +325,35 @@ func TestLACPDUNotSent(t *testing.T) {
 	})
 }
 
+// The limit of three LACPDUs in a second holds on the wire, also when one takes its
+// time to get there (IEEE 802.1AX-2014 6.4.16).
+func TestLimitOnTheWire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		w.agr0("re0")
+		pass(10 * time.Second)
+		s := w.fake.slow(10)
+		var left []time.Time
+		s.mu.Lock()
+		s.far = func([]byte) {
+			if len(left) == 0 {
+				<-time.After(100 * time.Millisecond)
+			}
+			left = append(left, time.Now())
+		}
+		s.mu.Unlock()
+		for port := range uint16(5) {
+			s.in <- lacpdu(1, 1+port)
+			pass(50 * time.Millisecond)
+		}
+		pass(2 * time.Second)
+		if len(left) < 4 || left[3].Sub(left[0]) < time.Second {
+			t.Errorf("left at %v", left)
+		}
+	})
+}
+
 // -agrport says farewell from the port's own address, with the address of agr0
 // as system, before anything is restored.
 func TestFarewell(t *testing.T) {

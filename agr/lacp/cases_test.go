@@ -13,7 +13,7 @@ import (
 
 // testDirs is where the tests of a package lie that testdata names.
 var testDirs = map[string]string{
-	"": ".", "lacptest": "lacptest", "slow": "../slow", "marker": "../marker",
+	"": ".", "lacptest": "lacptest", "slow": "../slow", "marker": "../marker", "agr": "..",
 }
 
 // Every case of testdata/cases.txt names a test that exists.

@@ -17,7 +17,9 @@
 //		r := sys.Ready()
 //		program(r.Mux) // first: no LACPDU may announce what is not done yet
 //		for _, t := range r.Send {
-//			if !write(t.Port, slow.AppendLACPDU(nil, mac(t.Port), t.PDU)) {
+//			if write(t.Port, slow.AppendLACPDU(nil, mac(t.Port), t.PDU)) {
+//				sys.Sent(t, now())
+//			} else {
 //				sys.Step(now(), lacp.NotSent{Number: t.Port})
 //			}
 //		}

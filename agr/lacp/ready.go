@@ -17,7 +17,8 @@ type Ready struct {
 type Transmit struct {
 	Port     uint16
 	PDU      slow.LACPDU
-	Farewell bool // the last one of this port
+	Farewell bool    // the last one of this port
+	Made     Instant // when; it leaves a little later
 }
 
 // MuxChange says what a port may do from now on.

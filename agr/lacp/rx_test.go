@@ -233,6 +233,26 @@ func TestRx_6_4_9_RecordPDU(t *testing.T) {
 	}
 }
 
+// A LACPDU that repeats the last one octet for octet counts as any other: it keeps
+// the partner alive, and is compared with what we are by now.
+func TestRx_6_4_9_SameAgain(t *testing.T) {
+	b := newBench(t, lacp.Config{ShortTimeout: true}, gigabit)
+	b.up(1)
+	again := lacp.Received{Number: 1, PDU: b.pdu(1)}
+	for range 5 {
+		b.wait(lacp.ShortTimeoutTime - time.Second)
+		b.step(again)
+	}
+	b.wants(1, "DISTRIBUTING")
+	b.step(lacp.Configure{Config: lacp.Config{System: ownSystem, ShortTimeout: true, Key: 9}})
+	b.wait(lacp.TransmitWindow)
+	b.forget()
+	b.step(again)
+	if p := b.port(1); p.Partner.State.Has(slow.Synchronization) || len(b.sent) == 0 {
+		t.Errorf("partner %v, and %d LACPDUs after one that was right before", p.Partner.State, len(b.sent))
+	}
+}
+
 // P3: an individual partner need not know us.
 func TestRx_6_4_9_IndividualPartner(t *testing.T) {
 	b := newBench(t, lacp.Config{}, gigabit)

@@ -40,7 +40,18 @@ func (p *port) send(farewell bool) {
 		Port:     p.number,
 		PDU:      slow.LACPDU{Version: 1, Actor: p.actor, Partner: p.partner},
 		Farewell: farewell,
+		Made:     p.sys.now,
 	})
+}
+
+// Sent says that a LACPDU that Ready gave out has left by the time now. The limit
+// counts from then: its driver programs first what the LACPDU announces, and if that
+// takes long the next ones must not come the sooner.
+func (s *System) Sent(t Transmit, now Instant) {
+	s.clock(now)
+	if p := s.port(t.Port); p != nil {
+		p.window.late(t.Made, s.now)
+	}
 }
 
 // window remembers when the last LACPDUs were sent, the oldest first.
@@ -56,6 +67,15 @@ func (w *window) next() Instant {
 		return 0
 	}
 	return w.sent[0].Add(TransmitWindow)
+}
+
+// late moves what was made at an instant, or later, to the one at which it left.
+func (w *window) late(made, left Instant) {
+	for i := range w.count {
+		if w.sent[i] >= made {
+			w.sent[i] = left
+		}
+	}
 }
 
 func (w *window) add(now Instant) {

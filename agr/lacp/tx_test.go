@@ -50,6 +50,22 @@ func TestTx_6_4_16_Deferred(t *testing.T) {
 	}
 }
 
+// The limit counts LACPDUs when they leave, not when they were made.
+func TestTx_6_4_16_LeavesLate(t *testing.T) {
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+	b := newBench(t, lacp.Config{}, gigabit) // one at 0
+	b.wait(ms(20))
+	b.sys.Sent(b.sent[0].Transmit, b.now)
+	for key := range uint16(4) {
+		b.wait(ms(100))
+		b.hear(1, partnerKey(50+key))
+	}
+	b.wait(time.Second)
+	if d := cmp.Diff([]time.Duration{0, ms(120), ms(220), ms(1020)}, b.times(1)); d != "" {
+		t.Error(d)
+	}
+}
+
 // A LACPDU that could not be transmitted is sent again, as agr(4) does, with the
 // newest state and a third of a second later; the limit counts the attempts.
 func TestTx_6_4_16_NotSent(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/mdlayher/socket"
@@ -26,8 +27,9 @@ const (
 
 // Frame is what a Sniffer has seen.
 type Frame struct {
-	Data []byte // from the destination address on, with its VLAN tags
-	Out  bool   // sent by the interface, not received
+	Data []byte    // from the destination address on, with its VLAN tags
+	Out  bool      // sent by the interface, not received
+	At   time.Time // when the kernel saw it, by the wall clock
 	// Segment is the payload of each of the segments that are still to be made of
 	// the frame, in octets; 0 for one that is ready.
 	Segment int
@@ -74,6 +76,7 @@ func openSniffer(name string) (*socket.Conn, error) {
 		c.SetsockoptInt(unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, sniffQueue),
 		c.SetsockoptInt(unix.SOL_PACKET, unix.PACKET_AUXDATA, 1),
 		c.SetsockoptInt(unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1),
+		c.SetsockoptInt(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
 		c.Bind(&unix.SockaddrLinklayer{Protocol: all, Ifindex: ifi.Index}),
 	)
 	if err != nil {
@@ -99,9 +102,14 @@ func (s *Sniffer) receive() {
 		if n < vnetHeader+macs || !ok {
 			continue
 		}
+		msgs, err := unix.ParseSocketControlMessage(oob[:oobn])
+		if err != nil {
+			return // the kernel's own words
+		}
 		f := Frame{
-			Data:    withTag(b[vnetHeader:n], oob[:oobn]),
+			Data:    withTag(b[vnetHeader:n], msgs),
 			Out:     ll.Pkttype == unix.PACKET_OUTGOING,
+			At:      stamp(msgs),
 			Segment: int(binary.NativeEndian.Uint16(b[vnetSize:])),
 		}
 		if s.keep != nil && !s.keep(f) {
@@ -114,12 +122,19 @@ func (s *Sniffer) receive() {
 	}
 }
 
-// withTag puts the tag back that the kernel reports beside a frame.
-func withTag(frame, oob []byte) []byte {
-	msgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return frame
+// stamp is when the kernel saw the frame.
+func stamp(msgs []unix.SocketControlMessage) time.Time {
+	for _, m := range msgs {
+		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS &&
+			len(m.Data) >= int(unsafe.Sizeof(unix.Timespec{})) {
+			return time.Unix((*unix.Timespec)(unsafe.Pointer(&m.Data[0])).Unix())
+		}
 	}
+	return time.Time{}
+}
+
+// withTag puts the tag back that the kernel reports beside a frame.
+func withTag(frame []byte, msgs []unix.SocketControlMessage) []byte {
 	for _, m := range msgs {
 		if m.Header.Level != unix.SOL_PACKET || m.Header.Type != unix.PACKET_AUXDATA ||
 			len(m.Data) < int(unsafe.Sizeof(unix.TpacketAuxdata{})) {

@@ -29,6 +29,7 @@ func TestSniff(t *testing.T) {
 		experimental(0x88, 0xa8, 0x00, 0x64, 0x81, 0x00, 0x00, 0x05),
 		experimental(0x81, 0x00, 0x00, 0x00), // priority-tagged
 	}
+	begin := time.Now()
 	a.Send("p0", frames...)
 	for _, s := range []*nettest.Sniffer{sent, got} {
 		nettest.Eventually(t, time.Second, func() error {
@@ -40,6 +41,9 @@ func TestSniff(t *testing.T) {
 		for i, f := range s.Frames() {
 			if !bytes.Equal(f.Data, frames[i]) || f.Out != (s == sent) || f.Segment != 0 {
 				t.Errorf("frame %d: out %v, segments of %d, % x\nwant % x", i, f.Out, f.Segment, f.Data, frames[i])
+			}
+			if f.At.Before(begin.Round(0)) || f.At.After(time.Now().Round(0)) {
+				t.Errorf("frame %d was seen at %v, but sent after %v", i, f.At, begin)
 			}
 		}
 	}
