@@ -109,8 +109,8 @@ func TestDatapathRefused(t *testing.T) {
 
 // What happens to traffic when the daemon ends is what the datapaths differ in
 // (design D11): in the kernel it goes on without a loss, through the end of one
-// daemon and the start of the next. Without, agr0 loses its carrier, and works
-// again when a successor has taken it over.
+// daemon and the start of the next, and the partner sees no change of state. Without,
+// agr0 loses its carrier, and works again when a successor has taken it over.
 func TestForwardingOutlives(t *testing.T) { eachDatapath(t, testForwardingOutlives) }
 
 func testForwardingOutlives(t *testing.T, datapath string) {
@@ -119,28 +119,50 @@ func testForwardingOutlives(t *testing.T, datapath string) {
 			a, b := joined(t, datapath)
 			s := nettest.StartStream(t, nettest.StreamConfig{From: a.NS, To: b.NS, Addr: netip.MustParseAddr("192.0.2.2")})
 			back := nettest.StartStream(t, nettest.StreamConfig{From: b.NS, To: a.NS, Addr: netip.MustParseAddr("192.0.2.1")})
-			for _, s := range []*nettest.Stream{s, back} {
-				waitReceived(t, s, 500)
+			streams := []*nettest.Stream{s, back}
+			passes := func(n uint64) {
+				for _, s := range streams {
+					waitReceived(t, s, s.Received()+n)
+				}
 			}
+			passes(500)
+			changes := b.muxChanges()
 			a.endDaemonBy(sig)
 			outlives := datapath == "kernel"
 			if got := a.link("agr0").Carrier; got != outlives {
 				t.Errorf("without a daemon agr0's carrier is %v, want %v", got, outlives)
 			}
-			for _, s := range []*nettest.Stream{s, back} {
-				if outlives {
-					waitReceived(t, s, s.Received()+1000)
-				}
+			if outlives {
+				passes(1000)
+			}
+			a.startDaemon()
+			nettest.Eventually(t, 2*settle, func() error { return a.distributes("re0", "re1") })
+			passes(1000)
+			for _, s := range streams {
 				r := s.Stop()
 				t.Log(r)
 				if r.Duplicated != 0 || outlives && (r.Lost != 0 || r.Reordered != 0) {
 					t.Errorf("%v", r)
 				}
 			}
-			a.startDaemon()
-			nettest.Eventually(t, 2*settle, func() error { return a.distributes("re0", "re1") })
+			if after := b.muxChanges(); outlives && after != changes {
+				t.Errorf("the far end has seen %d changes of state", after-changes)
+			}
 		})
 	}
+}
+
+// muxChanges counts the changes of the mux machines of agr0's ports.
+func (h *host) muxChanges() (n uint64) {
+	h.t.Helper()
+	st, err := h.status()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, p := range st.Ports {
+		n += p.Counters.StateChanges
+	}
+	return n
 }
 
 // endDaemonBy ends the host's daemon by a signal and waits until it has ended.

@@ -30,7 +30,8 @@ type aggregate struct {
 	hub    *hub
 	ledger *ledger
 	log    *slog.Logger
-	epoch  time.Time // origin of lacp.Instant
+	epoch  time.Time // origin of lacp.Instant: when the kernel's monotonic clock began
+	memory memory
 
 	requests chan func()
 	frames   chan received
@@ -58,6 +59,7 @@ type aggregate struct {
 	resuming bool       // a predecessor's ports are being attached again
 	queues   queueLook  // of the ports' transmit queues
 	renamed  bool       // another tool gave agrN another name
+	changed  bool       // what is in memory may be old
 
 	ending  bool // destroyed, or its interface has gone
 	destroy bool // delete the interface at the end
@@ -130,7 +132,10 @@ func (a *aggregate) await(result <-chan error) error {
 func (a *aggregate) now() lacp.Instant { return lacp.Instant(time.Since(a.epoch)) }
 
 // step hands an event to the protocol.
-func (a *aggregate) step(e lacp.Event) { a.lacp.Step(a.now(), e) }
+func (a *aggregate) step(e lacp.Event) {
+	a.lacp.Step(a.now(), e)
+	a.changed = true
+}
 
 // settle carries out what the protocol has decided. Frames that are waiting
 // count before the timers that have run out meanwhile: an owner that was kept
@@ -147,6 +152,8 @@ func (a *aggregate) settle() {
 	if len(r.Mux) > 0 || r.ActiveChanged {
 		a.program()
 	}
+	a.changed = a.changed || len(r.Transitions) > 0
+	a.keepInMind()
 	for _, s := range r.Send {
 		a.send(s)
 	}
@@ -311,6 +318,7 @@ func (a *aggregate) stop() {
 	if !a.dev.Info().Outlives {
 		a.step(lacp.Leave{})
 		a.settle()
+		a.memory.forget()
 	}
 	for _, p := range a.ports {
 		p.close()
@@ -330,6 +338,7 @@ func (a *aggregate) end() {
 	if err := a.dev.Close(a.destroy); err != nil {
 		a.log.Warn("datapath did not close", "agr", a.name, "err", err)
 	}
+	a.memory.forget()
 	if err := a.ledger.drop(a.name); err != nil {
 		a.log.Error("state not saved", "agr", a.name, "err", err)
 	}

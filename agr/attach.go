@@ -148,7 +148,9 @@ func (a *aggregate) join(p *port, l rtnl.Link) error {
 		return asErrno(err)
 	}
 	a.readLink(p, l)
-	a.step(lacp.AddPort{Number: p.number, Priority: p.priority, Name: p.name, Link: p.link()})
+	if !a.resuming { // else the protocol gets all of them at once
+		a.step(p.lacp())
+	}
 	a.transition(p.name, "agr", "", "attached", fmt.Sprintf("port %d of %s", p.number, a.name))
 	if !p.up {
 		a.log.Warn("port is down", "agr", a.name, "port", p.name)

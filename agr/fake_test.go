@@ -224,6 +224,12 @@ func (o *fakeOS) SetNoARP(i int, on bool) error {
 	})
 }
 
+// Monotonic goes on over the end of a daemon, and its origin is not that of the
+// virtual time.
+func (o *fakeOS) Monotonic() time.Duration {
+	return time.Since(time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC))
+}
+
 func (o *fakeOS) Unhook(int) error { return nil }
 
 func (o *fakeOS) Settings(name string) (Settings, error) {
@@ -448,7 +454,7 @@ func startWorld(t *testing.T, o *fakeOS, path string) *world {
 		t: t, fake: o, path: path, events: make(chan rtnl.Event, 1), cancel: cancel, done: make(chan error, 1),
 	}
 	cfg := Config{StatePath: path, Datapath: Auto, BootID: "boot", Netns: 1}
-	w.Manager = New(cfg, OS{Viewer: o, Changer: o, Tuner: o, Medium: o, Queuer: o, Opener: o}, slog.New(slog.DiscardHandler))
+	w.Manager = New(cfg, OS{Viewer: o, Changer: o, Tuner: o, Medium: o, Queuer: o, Clock: o, Opener: o}, slog.New(slog.DiscardHandler))
 	ready := make(chan struct{})
 	go func() { w.done <- w.Run(ctx, w.events, func() { close(ready) }) }()
 	<-ready

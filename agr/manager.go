@@ -182,7 +182,8 @@ func (m *Manager) start(rec state.Agr) (*aggregate, error) {
 		return nil, errors.Join(err, dev.Close(len(rec.Ports) == 0))
 	}
 	a := &aggregate{
-		name: rec.Name, unit: unit, os: m.os, hub: m.hub, ledger: m.ledger, log: m.log, epoch: time.Now(),
+		name: rec.Name, unit: unit, os: m.os, hub: m.hub, ledger: m.ledger, log: m.log,
+		epoch: time.Now().Add(-m.os.Monotonic()), memory: m.memory(rec.Name),
 		requests: make(chan func()), frames: make(chan received, 64),
 		views: make(chan *view, 1), carriers: make(chan struct{}, 1), done: make(chan struct{}),
 		dev: dev, kind: kind, why: rec.Why, hash: dist.Hash{Mode: hashMode(rec.Options.Hash), Seed: rec.Seed},
@@ -197,6 +198,14 @@ func (m *Manager) start(rec state.Agr) (*aggregate, error) {
 	}
 	m.sweep(a)
 	return a, nil
+}
+
+// memory is where what an agr interface has in mind outlives the daemon.
+func (m *Manager) memory(name string) memory {
+	return memory{
+		path: state.MemoryPath(m.cfg.StatePath, name), bootID: m.cfg.BootID, netns: m.cfg.Netns,
+		log: m.log.With("agr", name),
+	}
 }
 
 // launch starts an aggregate's owner, unless the daemon is ending.

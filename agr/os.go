@@ -1,6 +1,8 @@
 package agr
 
 import (
+	"time"
+
 	"ifagr/agr/datapath"
 	"ifagr/netutil/ether"
 	"ifagr/netutil/rtnl"
@@ -58,6 +60,13 @@ type Queuer interface {
 	Queue(index int) (rtnl.Queue, error)
 }
 
+// Clock tells the time of the kernel, which is the same for a daemon and for its
+// successor.
+type Clock interface {
+	// Monotonic is CLOCK_MONOTONIC (clock_gettime(2)).
+	Monotonic() time.Duration
+}
+
 // SlowConn sends and receives the untagged 0x8809 frames of one port.
 type SlowConn interface {
 	// Read reads one frame, from its destination address on. It fails when the
@@ -92,5 +101,6 @@ type OS struct {
 	Tuner
 	Medium
 	Queuer
+	Clock
 	Opener
 }

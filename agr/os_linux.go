@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,10 +38,21 @@ func Linux(log *slog.Logger) (OS, func() error, error) {
 		Tuner:   linuxTuner{links},
 		Medium:  linuxMedium{drivers},
 		Queuer:  links,
+		Clock:   linuxClock{},
 		Opener:  linuxOpener{log},
 	}
 	closeAll := func() error { return errors.Join(links.Close(), drivers.Close()) }
 	return system, closeAll, nil
+}
+
+type linuxClock struct{}
+
+func (linuxClock) Monotonic() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return 0 // no Linux is without it
+	}
+	return time.Duration(ts.Nano())
 }
 
 type linuxViewer struct{ *rtnl.Conn }

@@ -78,6 +78,11 @@ func (p *port) link() lacp.Link {
 	return lacp.Link{Up: p.up && p.carrier, Speed: p.speed, HalfDuplex: p.half}
 }
 
+// lacp is the port for the protocol.
+func (p *port) lacp() lacp.AddPort {
+	return lacp.AddPort{Number: p.number, Priority: p.priority, Name: p.name, Link: p.link()}
+}
+
 func (p *port) record() state.Port {
 	return state.Port{
 		Name: p.name, Index: p.index, Number: p.number, Priority: p.priority, Undo: p.undo, TakenDown: p.takenDown,

@@ -46,6 +46,7 @@ func (a *aggregate) reconcile(v *view) {
 	for _, p := range slices.Clone(a.ports) {
 		a.reconcilePort(p, v)
 	}
+	a.changed = a.changed || a.memory.failing // time to try again
 	a.follow(dev, v)
 	if v.full {
 		a.pay()

@@ -82,6 +82,7 @@ func (a *aggregate) resumePorts(recs []state.Port) {
 		a.system = ether.Addr{}
 		a.step(lacp.Configure{Config: a.config()})
 	}
+	a.recall()
 	a.ledger.note(a.record())
 	a.resuming = false
 	a.program()

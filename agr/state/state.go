@@ -1,18 +1,14 @@
 package state
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/google/renameio/v2"
 
 	"ifagr/netutil/ether"
 )
@@ -76,7 +72,7 @@ type Undo struct {
 	DisableIPv6 string `json:"disable_ipv6,omitempty"`
 }
 
-// envelope carries a checksum of the exact octets of the body.
+// envelope carries a checksum of the exact octets of the body (CRC-32, IEEE).
 type envelope struct {
 	CRC32 uint32          `json:"crc32"`
 	State json.RawMessage `json:"state"`
@@ -120,16 +116,9 @@ func Load(path, bootID string, netns uint64) (File, error) {
 }
 
 func decode(b []byte) (File, error) {
-	var e envelope
-	if err := json.Unmarshal(b, &e); err != nil {
-		return File{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	if sum := crc32.ChecksumIEEE(e.State); sum != e.CRC32 {
-		return File{}, fmt.Errorf("%w: checksum %#x, file says %#x", ErrCorrupt, sum, e.CRC32)
-	}
 	var f File
-	if err := json.Unmarshal(e.State, &f); err != nil {
-		return File{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	if err := open(b, &f); err != nil {
+		return File{}, err
 	}
 	if f.Version != Version {
 		return File{}, fmt.Errorf("%w: version %d, this program writes %d", ErrCorrupt, f.Version, Version)
@@ -141,15 +130,7 @@ func decode(b []byte) (File, error) {
 // crash, finds the old state or the new one, whole.
 func Save(path string, f File) error {
 	f.Version = Version
-	body, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("state: save: %w", err)
-	}
-	b, err := json.Marshal(envelope{CRC32: crc32.ChecksumIEEE(body), State: body})
-	if err != nil {
-		return fmt.Errorf("state: save: %w", err)
-	}
-	if err := renameio.WriteFile(path, append(bytes.TrimSpace(b), '\n'), 0o644); err != nil {
+	if err := save(path, f); err != nil {
 		return fmt.Errorf("state: save: %w", err)
 	}
 	return nil

@@ -1,0 +1,119 @@
+package agr
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"ifagr/agr/lacp"
+	"ifagr/agr/state"
+)
+
+// mind is what an aggregate has in mind that a successor needs to go on as if
+// nothing had happened (design D11). Two are compared to see whether it is time to
+// write.
+type mind struct {
+	LACP   lacp.Memory `json:"lacp"`
+	Delays []delay     `json:"collector_delays,omitempty"`
+}
+
+// delay is how long a port's partner may keep a frame.
+type delay struct {
+	Port  uint16        `json:"port"`
+	Delay time.Duration `json:"ns"`
+}
+
+func (m *mind) equal(o *mind) bool { return m.LACP.Equal(&o.LACP) && slices.Equal(m.Delays, o.Delays) }
+
+// memory is the file in which a mind outlives the daemon.
+type memory struct {
+	path   string
+	bootID string
+	netns  uint64
+	log    *slog.Logger
+
+	saved   mind // what the file has
+	next    mind
+	written bool // there is a file
+	failing bool // the last attempt to write failed
+}
+
+// load reads what a predecessor had in mind, which is nothing if that cannot be
+// believed: then LACP begins anew, and costs two seconds.
+func (m *memory) load() mind {
+	var had mind
+	f, err := state.LoadMemory(m.path, m.bootID, m.netns)
+	if err == nil && f.Body != nil {
+		err = json.Unmarshal(f.Body, &had)
+	}
+	if err != nil {
+		m.log.Warn("LACP begins anew", "err", err)
+		return mind{}
+	}
+	m.written = f.Body != nil
+	return had
+}
+
+// save writes next down, if that is something else than what the file has.
+func (m *memory) save() {
+	if m.written && !m.failing && m.next.equal(&m.saved) {
+		return
+	}
+	body, err := json.Marshal(&m.next)
+	if err == nil {
+		err = state.SaveMemory(m.path, state.Memory{BootID: m.bootID, Netns: m.netns, Body: body})
+	}
+	if err != nil {
+		if !m.failing {
+			m.log.Error("a restart would interrupt: LACP's state is not saved; it is tried again", "err", err)
+		}
+		m.failing = true
+		return
+	}
+	m.failing, m.written = false, true
+	m.saved, m.next = m.next, m.saved
+}
+
+// forget removes the file.
+func (m *memory) forget() {
+	if err := os.Remove(m.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		m.log.Error("LACP's state is not forgotten", "err", fmt.Errorf("agr: %w", err))
+	}
+	m.written = false
+}
+
+// keepInMind writes down what has changed since, before anybody is told of it: the
+// first LACPDU of a successor repeats what was said last.
+func (a *aggregate) keepInMind() {
+	if !a.changed || a.resuming {
+		return
+	}
+	a.changed = false
+	m := &a.memory.next
+	a.lacp.Remember(&m.LACP)
+	m.Delays = m.Delays[:0]
+	for _, p := range a.ports {
+		m.Delays = append(m.Delays, delay{p.number, p.maxDelay})
+	}
+	a.memory.save()
+}
+
+// recall gives the protocol the ports that a predecessor had, as it had them.
+func (a *aggregate) recall() {
+	had := a.memory.load()
+	e := lacp.Resume{Memory: had.LACP}
+	for _, p := range a.ports {
+		e.Ports = append(e.Ports, p.lacp())
+		for _, d := range had.Delays {
+			if d.Port == p.number {
+				p.maxDelay = d.Delay
+			}
+		}
+	}
+	a.step(e)
+}

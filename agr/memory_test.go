@@ -1,0 +1,195 @@
+package agr
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ifagr/agr/ctl"
+	"ifagr/agr/datapath"
+	"ifagr/agr/slow"
+	"ifagr/agr/state"
+)
+
+// memoryFile is the file of agr0.
+func (w *world) memoryFile() string { return state.MemoryPath(w.path, "agr0") }
+
+// outlive makes the device one that forwards without the daemon.
+func (w *world) outlive() { w.device().SetInfo(datapath.Info{Kind: "fake", Outlives: true}) }
+
+// successor ends the daemon of near and starts another one, whose cables lead where
+// those of the first one led.
+func successor(t *testing.T, near, far *world, meanwhile func()) *world {
+	t.Helper()
+	near.stop()
+	if meanwhile != nil {
+		meanwhile()
+	}
+	near.fake.after = func(call string) {
+		for index, name := range map[int]string{10: "slow 10", 11: "slow 11"} {
+			if call == name {
+				near.fake.slows[index].join(far.fake.slow(index), nil)
+				far.fake.slow(index).join(near.fake.slows[index], nil)
+			}
+		}
+	}
+	next := startWorld(t, near.fake, near.path)
+	near.fake.after = nil
+	return next
+}
+
+// lacpdus are the LACPDUs that were sent on re0.
+func (w *world) lacpdus() []slow.LACPDU {
+	var pdus []slow.LACPDU
+	for _, f := range w.fake.slow(10).frames() {
+		if pdu, err := slow.ParseLACPDU(f); err == nil {
+			pdus = append(pdus, pdu)
+		}
+	}
+	return pdus
+}
+
+func (w *world) changes() (changes []uint64) {
+	for _, p := range w.statusOf().Ports {
+		changes = append(changes, p.Counters.StateChanges)
+	}
+	return changes
+}
+
+// A successor says first what its predecessor said last, and neither end changes
+// any state; the datapath is programmed as it was.
+func TestSuccessorGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, nil)
+		defer far.stop()
+		near.outlive()
+		pass(time.Minute) // each end has said that it distributes
+		said := near.lacpdus()
+		last := said[len(said)-1]
+		near.fake.place = near.device().Current().Table
+		program := near.device().Current()
+		changed := [2][]uint64{near.changes(), far.changes()}
+		events := far.statusOf().Ports[0].History
+
+		next := successor(t, near, far, nil)
+		defer next.stop()
+		synctest.Wait()
+		if d := cmp.Diff(last, next.lacpdus()[0]); d != "" {
+			t.Errorf("first LACPDU (-last +first):\n%s", d)
+		}
+		if d := diff(program.Ports, next.device().Current().Ports); d != "" || program.Table != next.device().Current().Table {
+			t.Errorf("program (-before +after):\n%s", d)
+		}
+		pass(2 * time.Minute)
+		if d := diff(changed, [2][]uint64{next.changes(), far.changes()}); d != "" {
+			t.Errorf("changes of the mux (-before +after):\n%s", d)
+		}
+		if d := diff(events, far.statusOf().Ports[0].History); d != "" {
+			t.Errorf("the far end saw (-before +after):\n%s", d)
+		}
+	})
+}
+
+// A memory that cannot be believed, or that there is none of, costs time and
+// nothing else.
+func TestSuccessorWithoutMemory(t *testing.T) {
+	damage := map[string]func(path string) error{
+		"none":  os.Remove,
+		"empty": func(path string) error { return os.WriteFile(path, nil, 0o644) },
+		"damaged": func(path string) error {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path, []byte(strings.Replace(string(b), "DISTRIBUTING", "DISTRIBUTINC", 1)), 0o644)
+		},
+		"of another boot": func(path string) error {
+			m, err := state.LoadMemory(path, "boot", 1)
+			m.BootID = "another"
+			if err != nil {
+				return err
+			}
+			return state.SaveMemory(path, m)
+		},
+	}
+	for name, edit := range damage {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := pair(t, nil)
+				defer far.stop()
+				near.outlive()
+				next := successor(t, near, far, func() { near.must(edit(near.memoryFile())) })
+				defer next.stop()
+				if got := next.distributing(); got != "" {
+					t.Errorf("%s distribute at once", got)
+				}
+				pass(10 * time.Second)
+				if got := next.distributing(); got != "re0 re1" {
+					t.Errorf("%q distribute", got)
+				}
+			})
+		})
+	}
+}
+
+// Where nothing forwards without the daemon it says farewell, and what it had in
+// mind is no longer true. A killed one could not.
+func TestMemoryEndsWithTheFarewell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, nil)
+		defer far.stop()
+		if _, err := os.Stat(near.memoryFile()); err != nil {
+			t.Error(err)
+		}
+		near.stop()
+		if _, err := os.Stat(near.memoryFile()); !os.IsNotExist(err) {
+			t.Errorf("memory file: %v", err)
+		}
+	})
+}
+
+// An aggregate that is no more leaves no file.
+func TestMemoryEndsWithTheInterface(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		w.agr0("re0")
+		w.must(w.SetPort("agr0", "re0", ctl.RemovePort))
+		w.must(w.Destroy("agr0"))
+		if _, err := os.Stat(w.memoryFile()); !os.IsNotExist(err) {
+			t.Errorf("memory file: %v", err)
+		}
+	})
+}
+
+// A disk that is full keeps nobody from working; when there is room again the file
+// is written.
+func TestMemoryNotWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, nil)
+		defer far.stop()
+		near.outlive()
+		before, err := os.ReadFile(near.memoryFile())
+		near.must(err)
+		near.must(os.MkdirAll(near.memoryFile()+".new/full", 0o755)) // so nothing can be written there
+		far.must(far.SetPort("agr0", "re0", ctl.RemovePort))
+		pass(time.Second)
+		if got := near.distributing(); got != "re1" {
+			t.Errorf("%q distribute", got)
+		}
+		if after, err := os.ReadFile(near.memoryFile()); err != nil || string(after) != string(before) {
+			t.Errorf("written after all: %v", err)
+		}
+		near.must(os.RemoveAll(near.memoryFile() + ".new"))
+		pass(fullLook + time.Second)
+		m, err := state.LoadMemory(near.memoryFile(), "boot", 1)
+		if err != nil || strings.Count(string(m.Body), `"DISTRIBUTING"`) != 1 {
+			t.Errorf("%v: %s", err, m.Body)
+		}
+		near.stop()
+	})
+}
