@@ -50,12 +50,15 @@ type aggregate struct {
 	opts     state.Options
 	mac      ether.Addr // agrN's address
 	mtu      int
-	system   ether.Addr // LACP system id, zero without ports
-	link     bool       // carrier that agrN has
-	linkSet  bool       // and known to have
-	resuming bool       // a predecessor's ports are being attached again
-	queues   queueLook  // of the ports' transmit queues
-	renamed  bool       // another tool gave agrN another name
+	system   ether.Addr    // LACP system id, zero without ports
+	link     bool          // carrier that agrN has
+	linkSet  bool          // and known to have
+	resuming bool          // a predecessor's ports are being attached again
+	queues   queueLook     // of the ports' transmit queues
+	grace    time.Duration // how long a datapath may speak for a daemon that is dead
+	keepDue  bool          // what it would say may have changed
+	signed   lacp.Instant  // when the last sign of life was given, 0: never
+	renamed  bool          // another tool gave agrN another name
 
 	ending  bool // destroyed, or its interface has gone
 	destroy bool // delete the interface at the end
@@ -79,18 +82,22 @@ func (a *aggregate) run(ctx context.Context) {
 			a.stop()
 			return
 		case f := <-a.requests:
+			a.catchUp()
 			f()
 		case r := <-a.frames:
 			a.receive(r)
 		case v := <-a.views:
+			a.catchUp()
 			a.reconcile(v)
 		case <-a.carriers:
+			a.catchUp()
 			a.readCarriers()
 		case <-timer.C:
 		}
 		a.settle()
 		a.departing()
 		a.settle()
+		a.signOfLife()
 		a.rearm(timer)
 	}
 	a.end()
@@ -128,12 +135,16 @@ func (a *aggregate) await(result <-chan error) error {
 func (a *aggregate) now() lacp.Instant { return lacp.Instant(time.Since(a.epoch)) }
 
 // step hands an event to the protocol.
-func (a *aggregate) step(e lacp.Event) { a.lacp.Step(a.now(), e) }
+func (a *aggregate) step(e lacp.Event) {
+	a.keepDue = true
+	a.lacp.Step(a.now(), e)
+}
 
 // settle carries out what the protocol has decided. Frames that are waiting
 // count before the timers that have run out meanwhile: an owner that was kept
 // from its work must not take its partner for silent.
 func (a *aggregate) settle() {
+	a.catchUp()
 	for n := len(a.frames); n > 0; n-- {
 		a.receive(<-a.frames)
 	}
@@ -148,6 +159,8 @@ func (a *aggregate) settle() {
 	for _, s := range r.Send {
 		a.send(s)
 	}
+	a.keepDue = a.keepDue || len(r.Mux)+len(r.Send)+len(r.Transitions) > 0
+	a.keep()
 	a.advanceFlushes()
 	a.lookAtQueues()
 }
@@ -172,6 +185,9 @@ func (a *aggregate) deadline() (lacp.Instant, bool) {
 	}
 	if a.queues.every != 0 {
 		sooner(a.queues.at)
+	}
+	if a.keeps() && len(a.ports) > 0 {
+		sooner(a.now().Add(datapath.AliveEvery))
 	}
 	for _, p := range a.ports {
 		if p.flush != nil {
@@ -221,15 +237,14 @@ func (a *aggregate) send(t lacp.Transmit) {
 	if p == nil {
 		return
 	}
-	pdu := t.PDU
-	pdu.CollectorMaxDelay = uint16(a.dev.Info().CollectorDelay / collectorDelayUnit)
-	if err := p.slow.Send(slow.AppendLACPDU(nil, p.undo.MAC, pdu)); err != nil {
+	if err := p.slow.Send(slow.AppendLACPDU(nil, p.undo.MAC, a.pdu(t.PDU.Actor, t.PDU.Partner))); err != nil {
 		p.count.LACPTxErrors++
 		a.log.Warn("LACPDU not sent", "agr", a.name, "port", p.name, "err", err)
 		a.step(lacp.NotSent{Number: t.Port})
 		a.readCarriers() // its link may be why
 		return
 	}
+	a.dev.Sent(p.number)
 	p.count.LACPTx++
 }
 
