@@ -53,13 +53,16 @@ type aggregate struct {
 	opts     state.Options
 	mac      ether.Addr // agrN's address
 	mtu      int
-	system   ether.Addr // LACP system id, zero without ports
-	link     bool       // carrier that agrN has
-	linkSet  bool       // and known to have
-	resuming bool       // a predecessor's ports are being attached again
-	queues   queueLook  // of the ports' transmit queues
-	renamed  bool       // another tool gave agrN another name
-	changed  bool       // what is in memory may be old
+	system   ether.Addr    // LACP system id, zero without ports
+	link     bool          // carrier that agrN has
+	linkSet  bool          // and known to have
+	resuming bool          // a predecessor's ports are being attached again
+	queues   queueLook     // of the ports' transmit queues
+	grace    time.Duration // how long a datapath may speak for a daemon that is dead
+	changed  bool          // what is in memory may be old
+	keepDue  bool          // and what the datapath would say
+	signed   lacp.Instant  // when the last sign of life was given, 0: never
+	renamed  bool          // another tool gave agrN another name
 
 	ending  bool // destroyed, or its interface has gone
 	destroy bool // delete the interface at the end
@@ -83,18 +86,22 @@ func (a *aggregate) run(ctx context.Context) {
 			a.stop()
 			return
 		case f := <-a.requests:
+			a.catchUp()
 			f()
 		case r := <-a.frames:
 			a.receive(r)
 		case v := <-a.views:
+			a.catchUp()
 			a.reconcile(v)
 		case <-a.carriers:
+			a.catchUp()
 			a.readCarriers()
 		case <-timer.C:
 		}
 		a.settle()
 		a.departing()
 		a.settle()
+		a.signOfLife()
 		a.rearm(timer)
 	}
 	a.end()
@@ -134,13 +141,14 @@ func (a *aggregate) now() lacp.Instant { return lacp.Instant(time.Since(a.epoch)
 // step hands an event to the protocol.
 func (a *aggregate) step(e lacp.Event) {
 	a.lacp.Step(a.now(), e)
-	a.changed = true
+	a.changed, a.keepDue = true, true
 }
 
 // settle carries out what the protocol has decided. Frames that are waiting
 // count before the timers that have run out meanwhile: an owner that was kept
 // from its work must not take its partner for silent.
 func (a *aggregate) settle() {
+	a.catchUp()
 	for n := len(a.frames); n > 0; n-- {
 		a.receive(<-a.frames)
 	}
@@ -157,6 +165,8 @@ func (a *aggregate) settle() {
 	for _, s := range r.Send {
 		a.send(s)
 	}
+	a.keepDue = a.keepDue || len(r.Mux)+len(r.Send)+len(r.Transitions) > 0
+	a.keep()
 	a.advanceFlushes()
 	a.lookAtQueues()
 }
@@ -181,6 +191,9 @@ func (a *aggregate) deadline() (lacp.Instant, bool) {
 	}
 	if a.queues.every != 0 {
 		sooner(a.queues.at)
+	}
+	if a.keeps() && len(a.ports) > 0 {
+		sooner(a.now().Add(datapath.AliveEvery))
 	}
 	for _, p := range a.ports {
 		if p.flush != nil {
@@ -230,9 +243,7 @@ func (a *aggregate) send(t lacp.Transmit) {
 	if p == nil {
 		return
 	}
-	pdu := t.PDU
-	pdu.CollectorMaxDelay = uint16(a.dev.Info().CollectorDelay / collectorDelayUnit)
-	if err := p.slow.Send(slow.AppendLACPDU(nil, p.undo.MAC, pdu)); err != nil {
+	if err := p.slow.Send(slow.AppendLACPDU(nil, p.undo.MAC, a.pdu(t.PDU.Actor, t.PDU.Partner))); err != nil {
 		p.count.LACPTxErrors++
 		a.log.Warn("LACPDU not sent", "agr", a.name, "port", p.name, "err", err)
 		a.step(lacp.NotSent{Number: t.Port})
@@ -240,6 +251,7 @@ func (a *aggregate) send(t lacp.Transmit) {
 		return
 	}
 	a.lacp.Sent(t, a.now())
+	a.dev.Sent(p.number)
 	p.count.LACPTx++
 }
 

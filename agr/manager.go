@@ -36,6 +36,9 @@ type Config struct {
 	// CarrierPoll is how often the ports' carriers are read; 0 relies on the
 	// kernel's notifications alone, which may be a second late (design D12).
 	CarrierPoll time.Duration
+	// Keepalive is for how long after its last sign of life the kernel datapath
+	// speaks for a daemon that is late or dead; 0: not at all.
+	Keepalive time.Duration
 	// Netns and BootID say where and when the state is valid.
 	Netns  uint64
 	BootID string
@@ -188,6 +191,7 @@ func (m *Manager) start(rec state.Agr) (*aggregate, error) {
 		views: make(chan *view, 1), carriers: make(chan struct{}, 1), done: make(chan struct{}),
 		dev: dev, kind: kind, why: rec.Why, hash: dist.Hash{Mode: hashMode(rec.Options.Hash), Seed: rec.Seed},
 		flags: ctl.LinkFlags(rec.LinkFlags), opts: rec.Options, mac: link.Addr, mtu: link.MTU, system: rec.System,
+		grace: m.cfg.Keepalive,
 	}
 	a.lacp = lacp.New(a.config())
 	a.table = dev.Placed() // a predecessor's, if it left one

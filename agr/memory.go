@@ -103,12 +103,16 @@ func (a *aggregate) keepInMind() {
 	a.memory.save()
 }
 
-// recall gives the protocol the ports that a predecessor had, as it had them.
+// recall gives the protocol the ports that a predecessor had, as it had them. The
+// datapath may know when their partners were heard meanwhile.
 func (a *aggregate) recall() {
 	had := a.memory.load()
-	e := lacp.Resume{Memory: had.LACP}
+	e := lacp.Resume{Memory: had.LACP, Heard: make(map[uint16]lacp.Instant)}
 	for _, p := range a.ports {
 		e.Ports = append(e.Ports, p.lacp())
+		if heard := a.dev.Kept(p.number).Heard; !heard.IsZero() {
+			e.Heard[p.number] = a.now().Add(-time.Since(heard))
+		}
 		for _, d := range had.Delays {
 			if d.Port == p.number {
 				p.maxDelay = d.Delay

@@ -72,7 +72,9 @@ func (t linuxTuner) SetNoARP(index int, on bool) error {
 }
 
 func (linuxTuner) Unhook(index int) error {
-	return errors.Join(hook.Detach(index, user.ShieldProgram), hook.Detach(index, kernel.PortProgram))
+	return errors.Join(
+		hook.Detach(index, user.ShieldProgram), hook.Detach(index, kernel.PortProgram),
+		pkt.RemoveStatic(index, ether.SlowProtocols))
 }
 
 func (linuxTuner) Settings(name string) (Settings, error) {

@@ -58,6 +58,8 @@ type port struct {
 	lastChange time.Time     // of the mux
 	history    []ctl.Change  // the last ctl.HistoryLength transitions
 	heard      *ctl.Heard    // the last LACPDU's Actor
+	longer     bool          // it was longer than those of this system
+	pause      time.Duration // between it and the one before, 0: there was none
 	known      atomic.Pointer[identity]
 }
 

@@ -146,9 +146,19 @@ func (a *aggregate) receiveLACP(r received) {
 	}
 	r.port.count.LACPRx++
 	r.port.maxDelay = time.Duration(pdu.CollectorMaxDelay) * collectorDelayUnit
-	r.port.heard = &ctl.Heard{LACPEnd: lacpEnd(pdu.Actor), Time: time.Now()}
+	r.port.note(pdu, len(r.frame))
 	a.heardLeaving(r.port, pdu)
 	a.step(lacp.Received{Number: r.port.number, PDU: pdu})
+}
+
+// note remembers a LACPDU of so many octets.
+func (p *port) note(pdu slow.LACPDU, octets int) {
+	now := time.Now()
+	if p.heard != nil {
+		p.pause = now.Sub(p.heard.Time)
+	}
+	p.heard = &ctl.Heard{LACPEnd: lacpEnd(pdu.Actor), Time: now}
+	p.longer = octets > slow.FrameLen
 }
 
 // countBad counts a PDU that was refused.

@@ -31,6 +31,9 @@ func (a *aggregate) status() *ctl.Status {
 			continue
 		}
 		s := a.portStatus(p, ps, stats.Ports[p.number])
+		s.KeepaliveWhy = a.uncovered(p, ps)
+		s.Keepalive = s.KeepaliveWhy == ""
+		s.Counters.LACPAnswered = a.dev.Kept(p.number).Answered
 		if ps.Distributing {
 			out.Speed += p.speed
 		}

@@ -178,6 +178,7 @@ func (p *printer) agrPort(ps *ctl.PortStatus) {
 		ps.Receive, ps.Periodic, ps.Mux, ps.Selected, ps.Aggregator)
 	line("churn: actor=%s partner=%s%s", ps.ActorChurn, ps.PartnerChurn,
 		optional(counted{ps.ActorChurns, "actor churn"}, counted{ps.PartnerChurns, "partner churn"}))
+	line("keepalive: %s", keepalive(ps))
 	p.portCounters(&ps.Counters)
 	if ps.Flags&ctl.PortDistributing == 0 && ps.Reason != "" {
 		line("reason: %s", ps.Reason)
@@ -197,6 +198,16 @@ func (p *printer) agrPort(ps *ctl.PortStatus) {
 	if ps.Loopback {
 		line("loopback: its partner is this system")
 	}
+}
+
+// keepalive is whether the kernel would speak for a daemon that is late or dead,
+// and how often it has.
+func keepalive(ps *ctl.PortStatus) string {
+	answered := optional(counted{ps.Counters.LACPAnswered, "LACPDU"})
+	if ps.Keepalive {
+		return "by the kernel" + answered
+	}
+	return "none, " + ps.KeepaliveWhy + answered
 }
 
 // timeFormat is how the times of an aggregate are shown.

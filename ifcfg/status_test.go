@@ -44,16 +44,17 @@ func agrState() *ctl.Status {
 			{
 				Name: "re0", Flags: 3, Receive: "CURRENT", Periodic: "SLOW_PERIODIC", Mux: "DISTRIBUTING", Selected: "SELECTED",
 				Aggregator: 1, Actor: actor, Partner: partner,
-				ActorChurn: "NO_CHURN", PartnerChurn: "NO_CHURN",
+				ActorChurn: "NO_CHURN", PartnerChurn: "NO_CHURN", Keepalive: true,
 				Counters: ctl.Counters{
-					RxFrames: 1, RxBytes: 60, RxDropped: 2, TxFrames: 3, TxBytes: 4096, TxErrors: 1, LACPTx: 5, LACPRx: 4, MarkerTx: 2, MarkerRx: 1,
+					RxFrames: 1, RxBytes: 60, RxDropped: 2, TxFrames: 3, TxBytes: 4096, TxErrors: 1, LACPTx: 5, LACPAnswered: 1, LACPRx: 4, MarkerTx: 2, MarkerRx: 1,
 				},
 			},
 			{
 				Name: "re1", Receive: "DEFAULTED", Periodic: "NO_PERIODIC", Mux: "WAITING", Selected: "STANDBY", Aggregator: 2,
 				Actor: lonely, Reason: "another aggregator is active",
 				ActorChurn: "MONITOR", PartnerChurn: "CHURN", PartnerChurns: 2, HeldUntil: at,
-				LastPartner: &ctl.Heard{LACPEnd: partner, Time: at.Add(-time.Hour)},
+				KeepaliveWhy: "no LACP partner",
+				LastPartner:  &ctl.Heard{LACPEnd: partner, Time: at.Add(-time.Hour)},
 				Counters: ctl.Counters{
 					LACPTx: 1, LACPTxErrors: 1, LACPBad: ctl.Bad{Short: 2, Length: 1}, MarkerBad: ctl.Bad{Type: 1}, UnknownRx: 3, SlowDropped: 4, Flaps: 1,
 				},
@@ -81,6 +82,7 @@ func TestStatusVerboseAgr(t *testing.T) {
 			partner: port=0102 prio=7FFF state=0x3f<ACTIVITY,TIMEOUT,AGGREGATION,SYNC,COLLECTING,DISTRIBUTING>
 			receive=CURRENT periodic=SLOW_PERIODIC mux=DISTRIBUTING selected=SELECTED aggregator=1
 			churn: actor=NO_CHURN partner=NO_CHURN
+			keepalive: by the kernel, 1 LACPDU
 			input: 1 packet, 60 bytes, 2 drops
 			output: 3 packets, 4096 bytes, 1 error
 			LACPDUs: 5 sent, 4 received
@@ -92,6 +94,7 @@ func TestStatusVerboseAgr(t *testing.T) {
 			partner: port=0000 prio=0000 state=0x0
 			receive=DEFAULTED periodic=NO_PERIODIC mux=WAITING selected=STANDBY aggregator=2
 			churn: actor=MONITOR partner=CHURN, 2 partner churns
+			keepalive: none, no LACP partner
 			input: 0 packets, 0 bytes
 			output: 0 packets, 0 bytes
 			LACPDUs: 1 sent, 0 received, 3 bad (2 short, 1 wrong length), 1 error

@@ -103,6 +103,8 @@ type PortStatus struct {
 	ForeignAddrs []string   `json:"foreign_addrs,omitempty"` // addresses another tool added
 	Conflict     string     `json:"conflict,omitempty"`      // a setting another tool keeps changing
 	LastChange   time.Time  `json:"last_change,omitzero"`    // of the mux state
+	Keepalive    bool       `json:"keepalive"`               // the kernel speaks for a daemon that is late or dead
+	KeepaliveWhy string     `json:"keepalive_why,omitempty"` // why it does not
 	Conversation int        `json:"conversations"`           // how many of the 256 are sent here
 	Counters     Counters   `json:"counters"`
 
@@ -149,6 +151,7 @@ type Counters struct {
 	LACPRx       uint64 `json:"lacp_rx"`
 	LACPTx       uint64 `json:"lacp_tx"`
 	LACPTxErrors uint64 `json:"lacp_tx_errors"` // not sent, and tried again
+	LACPAnswered uint64 `json:"lacp_answered"`  // sent by the kernel for a daemon that was late or dead
 	LACPBad      Bad    `json:"lacp_bad"`
 	MarkerRx     uint64 `json:"marker_rx"`
 	MarkerTx     uint64 `json:"marker_tx"`

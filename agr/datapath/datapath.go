@@ -48,6 +48,17 @@ type Device interface {
 	// was sent through it before has left.
 	QueueEmpty(number uint16)
 
+	// Keep says what is done on a port while this process is late or dead. It
+	// replaces what was said before; the zero Keep ends it.
+	Keep(number uint16, k Keep) error
+	// Alive is a sign of life, which is due every AliveEvery while something is
+	// kept. It costs next to nothing.
+	Alive()
+	// Sent says that a LACPDU was sent on a port just now.
+	Sent(number uint16)
+	// Kept tells what was heard and done on a port, also before this process began.
+	Kept(number uint16) Kept
+
 	// SetCarrier switches agrN's carrier.
 	SetCarrier(on bool) error
 
@@ -71,6 +82,8 @@ type Info struct {
 	Why string
 	// Outlives says that frames are forwarded without this process (design D11).
 	Outlives bool
+	// Keeps says that Keep does anything.
+	Keeps bool
 	// CollectorDelay is the longest that it may keep a received frame before agrN
 	// gets it (CollectorMaxDelay, IEEE 802.1AX-2014 6.2.4.1.1), at most 655 ms.
 	CollectorDelay time.Duration

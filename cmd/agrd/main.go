@@ -12,7 +12,7 @@ import (
 )
 
 const usage = `usage: agrd [-carrier-poll interval] [-datapath auto|kernel|user] [-group name]
-            [-idle] [-log text|json|syslog] [-v]
+            [-idle] [-keepalive time] [-log text|json|syslog] [-v]
        agrd monitor [-j] [interface]
        agrd netstart [-d directory] [interface ...]
        agrd demo

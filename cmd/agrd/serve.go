@@ -33,6 +33,7 @@ const idleGrace = 2 * time.Second
 type serveConfig struct {
 	carrierPoll time.Duration
 	datapath    agr.Datapath
+	keepalive   time.Duration
 	group       int
 	idle        bool
 	log         string
@@ -44,6 +45,7 @@ func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
 	fs := flag.NewFlagSet("agrd", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.DurationVar(&c.carrierPoll, "carrier-poll", 8*time.Millisecond, "")
+	fs.DurationVar(&c.keepalive, "keepalive", 60*time.Second, "")
 	fs.BoolVar(&c.idle, "idle", false, "")
 	fs.StringVar(&c.log, "log", "text", "")
 	fs.BoolVar(&c.debug, "v", false, "")
@@ -61,6 +63,9 @@ func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
 	}
 	if c.carrierPoll < 0 {
 		return c, fmt.Errorf("-carrier-poll %v: negative", c.carrierPoll)
+	}
+	if c.keepalive < 0 {
+		return c, fmt.Errorf("-keepalive %v: negative", c.keepalive)
 	}
 	var err error
 	if c.datapath, err = datapathWish(*datapath, os.Getenv(datapathEnv)); err != nil {
@@ -160,6 +165,7 @@ func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie 
 		StatePath:   statePath,
 		Datapath:    cfg.datapath,
 		CarrierPoll: cfg.carrierPoll,
+		Keepalive:   cfg.keepalive,
 		Netns:       cookie, BootID: bootID,
 	}, system, log)
 

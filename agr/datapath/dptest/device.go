@@ -44,6 +44,10 @@ type Device struct {
 	destroy  bool
 	placed   dist.Table
 	empty    map[uint16]int // calls of QueueEmpty
+	keeps    map[uint16]datapath.Keep
+	kept     map[uint16]datapath.Kept
+	sent     map[uint16]int // calls of Sent
+	alive    int            // calls of Alive
 }
 
 // New makes a device without carrier and without ports.
@@ -54,6 +58,9 @@ func New(name string, index int) *Device {
 		ports: map[uint16]datapath.Port{},
 		fail:  map[Op][]error{},
 		empty: map[uint16]int{},
+		keeps: map[uint16]datapath.Keep{},
+		kept:  map[uint16]datapath.Kept{},
+		sent:  map[uint16]int{},
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"ifagr/netutil/ether"
 	"ifagr/netutil/hook"
+	"ifagr/netutil/pkt"
 	"ifagr/netutil/rtnl"
 )
 
@@ -196,7 +198,7 @@ func (d *Device) sweep(l rtnl.Link, all []rtnl.Link) error {
 		return err
 	}
 	d.log.Info("stray programs removed", "device", d.name, "from", l.Name, "programs", ids)
-	return errors.Join(err, hook.Detach(l.Index, "", ids...))
+	return errors.Join(err, hook.Detach(l.Index, "", ids...), pkt.RemoveStatic(l.Index, ether.SlowProtocols))
 }
 
 // isStray tells whose program of that name it is by the inner end that its maps

@@ -22,10 +22,12 @@ type agrConfig struct {
 	Mode          agrHashMode
 	RingLen       uint32
 	Idle          uint64
+	Alive         uint64
 	HoldFrames    uint64
 	HoldBytes     uint64
 	DrainedFrames uint64
 	DrainedBytes  uint64
+	Turns         uint64
 	Ring          [256]uint16
 }
 
@@ -55,6 +57,70 @@ const (
 	agrHashModeMODE_L2 agrHashMode = 1
 	agrHashModeMODE_L4 agrHashMode = 2
 )
+
+type agrHeard struct {
+	_        structs.HostLayout
+	At       uint64
+	Stop     uint64
+	Answered uint64
+	Answers  uint64
+	State    uint64
+}
+
+type agrKeep struct {
+	_     structs.HostLayout
+	Turn  uint64
+	Since uint64
+	Sent  uint64
+	Said  [2]struct {
+		_     structs.HostLayout
+		Late  uint32
+		Old   uint32
+		Grace uint32
+		Words struct {
+			_       structs.HostLayout
+			Source  [6]uint8
+			Type    uint16
+			Subtype uint8
+			Version uint8
+			Actor   struct {
+				_      structs.HostLayout
+				Type   uint8
+				Length uint8
+				End    struct {
+					_              structs.HostLayout
+					SystemPriority uint16
+					System         [6]uint8
+					Key            uint16
+					PortPriority   uint16
+					Port           uint16
+					State          uint8
+					Reserved       [3]uint8
+				}
+			}
+			Partner struct {
+				_      structs.HostLayout
+				Type   uint8
+				Length uint8
+				End    struct {
+					_              structs.HostLayout
+					SystemPriority uint16
+					System         [6]uint8
+					Key            uint16
+					PortPriority   uint16
+					Port           uint16
+					State          uint8
+					Reserved       [3]uint8
+				}
+			}
+			CollectorType   uint8
+			CollectorLength uint8
+			MaxDelay        uint16
+		}
+		Need uint8
+		_    [1]byte
+	}
+}
 
 type agrPlan struct {
 	_       structs.HostLayout
@@ -95,6 +161,7 @@ type agrTotals struct {
 	_            structs.HostLayout
 	PuntedFrames uint64
 	PuntedBytes  uint64
+	Orphaned     uint64
 }
 
 // Names of all BPF objects in the ELF.
@@ -104,6 +171,8 @@ const (
 	agrMapAgrConfig    = "agr_config"
 	agrMapAgrConvStats = "agr_conv_stats"
 	agrMapAgrConvs     = "agr_convs"
+	agrMapAgrHeard     = "agr_heard"
+	agrMapAgrKeeps     = "agr_keeps"
 	agrMapAgrPlan      = "agr_plan"
 	agrMapAgrPortStats = "agr_port_stats"
 	agrMapAgrPorts     = "agr_ports"
@@ -170,6 +239,8 @@ type agrMapSpecs struct {
 	AgrConfig    *ebpf.MapSpec `ebpf:"agr_config"`
 	AgrConvStats *ebpf.MapSpec `ebpf:"agr_conv_stats"`
 	AgrConvs     *ebpf.MapSpec `ebpf:"agr_convs"`
+	AgrHeard     *ebpf.MapSpec `ebpf:"agr_heard"`
+	AgrKeeps     *ebpf.MapSpec `ebpf:"agr_keeps"`
 	AgrPlan      *ebpf.MapSpec `ebpf:"agr_plan"`
 	AgrPortStats *ebpf.MapSpec `ebpf:"agr_port_stats"`
 	AgrPorts     *ebpf.MapSpec `ebpf:"agr_ports"`
@@ -208,6 +279,8 @@ type agrMaps struct {
 	AgrConfig    *ebpf.Map `ebpf:"agr_config"`
 	AgrConvStats *ebpf.Map `ebpf:"agr_conv_stats"`
 	AgrConvs     *ebpf.Map `ebpf:"agr_convs"`
+	AgrHeard     *ebpf.Map `ebpf:"agr_heard"`
+	AgrKeeps     *ebpf.Map `ebpf:"agr_keeps"`
 	AgrPlan      *ebpf.Map `ebpf:"agr_plan"`
 	AgrPortStats *ebpf.Map `ebpf:"agr_port_stats"`
 	AgrPorts     *ebpf.Map `ebpf:"agr_ports"`
@@ -220,6 +293,8 @@ func (m *agrMaps) Close() error {
 		m.AgrConfig,
 		m.AgrConvStats,
 		m.AgrConvs,
+		m.AgrHeard,
+		m.AgrKeeps,
 		m.AgrPlan,
 		m.AgrPortStats,
 		m.AgrPorts,

@@ -151,7 +151,7 @@ func (d *Device) Adopted() bool { return d.adopted }
 
 // Info implements datapath.Device.
 func (d *Device) Info() datapath.Info {
-	return datapath.Info{Kind: "kernel", Shield: string(d.used), Outlives: true}
+	return datapath.Info{Kind: "kernel", Shield: string(d.used), Outlives: true, Keeps: true}
 }
 
 // SetCarrier implements datapath.Device: a veth device has carrier while its far

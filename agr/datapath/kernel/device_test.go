@@ -52,7 +52,7 @@ func TestTags(t *testing.T) {
 func TestOnce(t *testing.T) {
 	each(t, func(t *testing.T, kind hook.Kind) {
 		a, b := pair(t, kind)
-		want := datapath.Info{Kind: "kernel", Shield: string(kind), Outlives: true}
+		want := datapath.Info{Kind: "kernel", Shield: string(kind), Outlives: true, Keeps: true}
 		if got := a.dev.Info(); got != want {
 			t.Errorf("info %+v, want %+v", got, want)
 		}

@@ -17,10 +17,11 @@
 //
 // # Who writes what
 //
-//	config, plan, ports         Device, through shared memory
+//	config, plan, ports, keeps  Device, through shared memory
 //	plan[].drained, gap,        holder, through shared memory
 //	drained_*
-//	convs, totals, turn, stats  the programs
+//	convs, totals, turn, stats, the programs
+//	heard
 //
 // What a program reads together is written as one word. Device.write has the
 // order in which the words change.
@@ -46,6 +47,22 @@
 //
 // A hold begins with a barrier. The programs run on all processors, and one that
 // began before it was told to hold may still send; the barrier waits for it.
+//
+// # While this process is late or dead
+//
+// Device.Keep leaves with the programs what would be said on a port, and agr_in
+// says it (bpf/keep.h):
+//
+//	LACPDU -> agr_in: the partner's? -> heard; late? agrees? -> answer -> port
+//	             '--> the port's own sockets, as it came
+//	frame -> agr_out: dead, and port silent or stopped? -> spare -> any other port
+//
+// Late is a matter of each port: nothing was sent there for a stated time. Dead is
+// one of the process: no sign of life for a second. agr_out looks at no clock to
+// know that; agr_in does, with each LACPDU of any port, and writes down which sign
+// was the last one. A new sign makes that void, as a new Keep does what a partner
+// said against the one before. Each port has a membership of the Slow_Protocols
+// group that does not end with the process.
 //
 // # Nothing holds the programs but the interfaces
 //

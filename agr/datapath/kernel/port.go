@@ -8,7 +8,9 @@ import (
 	"github.com/cilium/ebpf"
 
 	"ifagr/agr/datapath"
+	"ifagr/netutil/ether"
 	"ifagr/netutil/hook"
+	"ifagr/netutil/pkt"
 )
 
 // errNoSlot says that there are as many ports as there can be.
@@ -52,6 +54,9 @@ func (d *Device) addPort(p *port) error {
 		err = d.attachNow(p)
 	}
 	if err == nil {
+		d.listen(p)
+	}
+	if err == nil {
 		return nil
 	}
 	if p.prog != nil {
@@ -84,7 +89,7 @@ func (d *Device) takeSlot(p *port) (kept bool, err error) {
 		return false, err
 	}
 	d.lastSlot = p.slot
-	if err := d.tables.clearPortStats(p.slot); err != nil {
+	if err := errors.Join(d.tables.clearPortStats(p.slot), d.tables.clearKeep(p.slot)); err != nil {
 		return false, err
 	}
 	d.tables.ports[p.slot].empty.Store(0)
@@ -120,6 +125,15 @@ func (d *Device) freeSlot() (uint16, error) {
 	return second, nil
 }
 
+// listen lets LACPDUs in for as long as agr_in is there. The membership of the
+// daemon's own socket ends with the daemon, and some interfaces then filter what
+// is to be answered for it.
+func (d *Device) listen(p *port) {
+	if err := pkt.AddStatic(p.Index, ether.SlowProtocols); err != nil {
+		d.log.Warn("without a daemon, LACPDUs may not come in", "device", d.name, "port", p.Name, "err", err)
+	}
+}
+
 // attachNow puts the port's program where it acts, unless a predecessor's is to
 // act there until the first Program.
 func (d *Device) attachNow(p *port) error {
@@ -145,11 +159,12 @@ func (d *Device) RemovePort(number uint16) error {
 	}
 	delete(d.ports, number)
 	d.tables.ports[p.slot].state.Store(0)
+	d.tables.keeps[p.slot].hush()
 	if d.holder != nil {
 		d.holder.forget(p)
 	}
 	err := hook.Detach(p.Index, agrProgAgrIn, append([]ebpf.ProgramID{p.id}, d.prior.ids...)...)
-	err = errors.Join(err, p.prog.Close())
+	err = errors.Join(err, p.prog.Close(), pkt.RemoveStatic(p.Index, ether.SlowProtocols))
 	d.note()
 	if err != nil {
 		return fmt.Errorf("remove port %s: %w", p.Name, err)
@@ -167,7 +182,9 @@ func (d *Device) dropOrphans() error {
 			continue
 		}
 		d.tables.ports[s].state.Store(0)
-		errs = append(errs, hook.Detach(int(orphan.ifindex), agrProgAgrIn, d.prior.ids...))
+		errs = append(errs,
+			hook.Detach(int(orphan.ifindex), agrProgAgrIn, d.prior.ids...),
+			pkt.RemoveStatic(int(orphan.ifindex), ether.SlowProtocols))
 	}
 	return errors.Join(errs...)
 }

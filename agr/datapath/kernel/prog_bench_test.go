@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -28,6 +29,16 @@ func BenchmarkPrograms(b *testing.B) {
 				p := loadForwarding(b)
 				p.change(func(c *agrConfig) { c.Mode = modes[mode] })
 				p.measure(b, p.AgrOut, frame)
+			})
+		}
+		for _, dead := range []bool{false, true} {
+			b.Run(fmt.Sprintf("keep/%s/dead=%v", name, dead), func(b *testing.B) {
+				k := loadKeeping(b)
+				k.config.alive.Store(monotonic() + hour)
+				if dead {
+					k.put(k.progs.AgrTotals, 0, agrTotals{Orphaned: k.config.alive.Load()})
+				}
+				k.measure(b, k.AgrOut, frame)
 			})
 		}
 		b.Run("in/"+name, func(b *testing.B) {

@@ -178,7 +178,7 @@ func TestRoundRobin(t *testing.T) {
 	p := loadForwarding(t)
 	frame := udpFrame(t, 1, 64)
 	p.change(func(c *agrConfig) {
-		c.RingLen = 3
+		c.RingLen, c.Turns = 3, 1
 		copy(c.Ring[:], []uint16{slot1, slot2, slot3})
 	})
 	for range 30 {

@@ -14,7 +14,8 @@ type wanted struct {
 	idle   time.Duration
 	want   dist.Table // slots; 0: drop
 	spare  dist.Table
-	ring   []uint16 // slots; empty without round robin
+	ring   []uint16 // slots of the ports that distribute
+	turns  bool     // they take turns
 	hold   dist.Set
 	states [slots]portState
 	dead   [slots]bool
@@ -67,8 +68,9 @@ func (d *Device) compile(p datapath.Program) (*wanted, error) {
 		}
 	}
 	w.setSpares(ring)
+	w.ring = ring
 	if p.RoundRobin {
-		w.ring, w.hold = ring, dist.Set{}
+		w.turns, w.hold = true, dist.Set{}
 	}
 	return w, nil
 }
@@ -165,9 +167,14 @@ func (d *Device) writeConfig(w *wanted) {
 	cfg.seed.Store(w.hash.Seed)
 	cfg.mode.Store(uint32(modeOf(w.hash.Mode)))
 	cfg.writeRing(w.ring)
+	turns := uint64(0)
+	if w.turns {
+		turns = 1
+	}
+	cfg.turns.Store(turns)
 }
 
-// writeRing writes the slots that take turns, and then how many they are. What is
+// writeRing writes the slots that distribute, and then how many they are. What is
 // behind them stays: a program may still go by the length from before.
 func (cfg *configEntry) writeRing(ring []uint16) {
 	for i, slot := range ring {

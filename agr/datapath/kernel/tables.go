@@ -14,7 +14,7 @@ import (
 )
 
 // layoutVersion is AGR_VERSION of bpf/agr.h.
-const layoutVersion = 2
+const layoutVersion = 3
 
 // slots is how many places for ports the maps have. Slot 0 is no port.
 const slots = 256
@@ -22,9 +22,10 @@ const slots = 256
 // configEntry is struct config of bpf/agr.h. Each field is written whole.
 type configEntry struct {
 	version, inner, hold, seed, mode, ringLen atomic.Uint32
-	idle                                      atomic.Uint64
+	idle, alive                               atomic.Uint64
 	holdFrames, holdBytes                     atomic.Uint64
 	drainedFrames, drainedBytes               atomic.Uint64
+	turns                                     atomic.Uint64 // 0 or 1
 	ring                                      [slots / slotsInWord]atomic.Uint64
 }
 
@@ -50,6 +51,7 @@ var (
 	_ [unsafe.Sizeof(agrConfig{})]struct{} = [unsafe.Sizeof(configEntry{})]struct{}{}
 	_ [unsafe.Sizeof(agrPlan{})]struct{}   = [unsafe.Sizeof(planEntry{})]struct{}{}
 	_ [unsafe.Sizeof(agrPort{})]struct{}   = [unsafe.Sizeof(portEntry{})]struct{}{}
+	_ [unsafe.Sizeof(agrKeep{})]struct{}   = [unsafe.Sizeof(keepEntry{})]struct{}{}
 )
 
 // wish is union wish of bpf/agr.h: what is wanted of a conversation, in slots.
@@ -93,6 +95,7 @@ type tables struct {
 	config *configEntry
 	plan   *[dist.Conversations]planEntry
 	ports  *[slots]portEntry
+	keeps  *[slots]keepEntry
 	mapped [][]byte
 }
 
@@ -171,6 +174,8 @@ func (t *tables) byName() map[string]**ebpf.Map {
 		agrMapAgrConfig:    &t.AgrConfig,
 		agrMapAgrPlan:      &t.AgrPlan,
 		agrMapAgrPorts:     &t.AgrPorts,
+		agrMapAgrKeeps:     &t.AgrKeeps,
+		agrMapAgrHeard:     &t.AgrHeard,
 		agrMapAgrConvs:     &t.AgrConvs,
 		agrMapAgrTotals:    &t.AgrTotals,
 		agrMapAgrTurn:      &t.AgrTurn,
@@ -190,10 +195,11 @@ func (t *tables) replacements() map[string]*ebpf.Map {
 
 // share maps what the daemon writes into its memory.
 func (t *tables) share() error {
-	var err [3]error
+	var err [4]error
 	t.config, err[0] = view[configEntry](t, t.AgrConfig)
 	t.plan, err[1] = view[[dist.Conversations]planEntry](t, t.AgrPlan)
 	t.ports, err[2] = view[[slots]portEntry](t, t.AgrPorts)
+	t.keeps, err[3] = view[[slots]keepEntry](t, t.AgrKeeps)
 	return errors.Join(err[:]...)
 }
 

@@ -9,6 +9,8 @@
  *                               '--> TAP: the daemon, while a conversation waits
  *   port -> agr_in: collecting? -> agrNp ~ agrN -> host
  *              '--> the port's own stack: slow protocols, reserved groups
+ *
+ * While the daemon is late or dead they do more, see keep.h.
  */
 #include <linux/bpf.h>
 
@@ -17,6 +19,7 @@
 
 #include "maps.h"
 #include "hash.h"
+#include "keep.h"
 
 /* The kernel lends its clock to programs under a licence like its own only. */
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -73,16 +76,21 @@ static __always_inline int lose(void)
 /*
  * Sends through the port in a slot, or says GONE. A redirection to an interface
  * that has gone succeeds and loses the frame, so the interface is asked for its
- * MTU first. A tag may be in the frame already.
+ * MTU first. A tag may be in the frame already. While the daemon is dead, a port
+ * that is left out for more than it is excused for has gone as well.
  */
-static __always_inline int send(struct __sk_buff *skb, __u32 slot)
+static __always_inline int send(struct __sk_buff *skb, const struct config *cfg, __u32 slot,
+				enum left_out excused)
 {
 	struct port *port = bpf_map_lookup_elem(&agr_ports, &slot);
 	struct port_stats *st = stats_of(slot);
+	struct totals *all = totals();
 	__u32 mtu = 0;
 	long too_long;
 
-	if (!port || !st || !(port->flags & PORT_DISTRIBUTE))
+	if (!port || !st || !all || !(port->flags & PORT_DISTRIBUTE))
+		return GONE;
+	if (dead(cfg, all) && left_out(slot) > excused)
 		return GONE;
 	too_long = bpf_check_mtu(skb, port->ifindex, &mtu, -TAG, 0);
 	if (too_long < 0)
@@ -96,25 +104,39 @@ static __always_inline int send(struct __sk_buff *skb, __u32 slot)
 	return bpf_redirect(port->ifindex, 0);
 }
 
-/* How many ports round robin tries to send a frame through. */
-enum { TRIES = 4 };
+/* How many ports a frame is tried to be sent through. */
+enum { TRIES = 16 };
 
-/* The ports take turns. One that has gone is passed over. */
-static __noinline int round_robin(struct __sk_buff *skb, struct config *cfg)
+/* Sends through the first port that can be had, from the n-th of the ring on. */
+static __noinline int send_anywhere(struct __sk_buff *skb, const struct config *cfg, __u32 n,
+				    enum left_out excused, __u32 *slot)
 {
-	__u32 zero = 0, *turn = bpf_map_lookup_elem(&agr_turn, &zero);
-	__u32 len = cfg->ring_len, n;
+	__u32 len = cfg->ring_len;
 
-	if (!turn || !len)
-		return lose();
-	n = __sync_fetch_and_add(turn, 1);
-	for (int i = 0; i < TRIES; i++) {
-		int verdict = send(skb, cfg->ring[(n + i) % len & (SLOTS - 1)]);
+	for (__u32 i = 0; i < TRIES && i < len; i++) {
+		int verdict;
 
+		*slot = cfg->ring[(n + i) % len & (SLOTS - 1)];
+		verdict = send(skb, cfg, *slot, excused);
 		if (verdict != GONE)
 			return verdict;
 	}
-	return lose();
+	return GONE;
+}
+
+/* The ports take turns. One that has gone is passed over. */
+static __noinline int round_robin(struct __sk_buff *skb, const struct config *cfg)
+{
+	__u32 zero = 0, slot = 0, *turn = bpf_map_lookup_elem(&agr_turn, &zero), n;
+	int verdict;
+
+	if (!turn)
+		return lose();
+	n = __sync_fetch_and_add(turn, 1);
+	verdict = send_anywhere(skb, cfg, n, USED, &slot);
+	if (verdict == GONE)
+		verdict = send_anywhere(skb, cfg, n, OLD, &slot);
+	return verdict == GONE ? lose() : verdict;
 }
 
 /*
@@ -232,12 +254,38 @@ static __noinline int punt(struct __sk_buff *skb, const struct config *cfg)
 	return bpf_redirect(cfg->hold, 0);
 }
 
-/* Sends a frame whose port has gone through the spare one, and remembers that. */
-static __noinline int divert(struct __sk_buff *skb, struct conversation *conv, __u32 from, __u32 to)
+/* Where a frame comes from whose port has gone, and where it may go. */
+struct detour {
+	__u32 from, spare;
+	__u32 n; /* its conversation, by which those without a spare port are shared out */
+};
+
+/*
+ * Sends a frame whose port and whose spare one are left out. Where all partners
+ * are silent that says nothing about the links: everything stays where it was.
+ */
+static __noinline int heal(struct __sk_buff *skb, const struct config *cfg,
+			   const struct detour *way, __u32 *to)
 {
-	int verdict = send(skb, to);
+	int verdict = send_anywhere(skb, cfg, way->n, USED, to);
+
+	if (verdict != GONE)
+		return verdict;
+	*to = way->from;
+	verdict = send(skb, cfg, way->from, OLD);
+	return verdict == GONE ? send_anywhere(skb, cfg, way->n, OLD, to) : verdict;
+}
+
+/* Sends a frame whose port has gone through another one, and remembers that. */
+static __noinline int divert(struct __sk_buff *skb, const struct config *cfg,
+			     struct conversation *conv, const struct detour *way)
+{
+	__u32 from = way->from, to = way->spare;
+	int verdict = send(skb, cfg, to, USED);
 	__u64 now = bpf_ktime_get_ns();
 
+	if (verdict == GONE && from)
+		verdict = heal(skb, cfg, way, &to);
 	if (verdict == GONE)
 		return lose();
 	bpf_spin_lock(&conv->lock);
@@ -266,9 +314,12 @@ static __always_inline int distribute(struct __sk_buff *skb, const struct config
 		slot = decide(skb, cfg, plan, conv, wish.word);
 	if (slot == LOSE)
 		return lose();
-	verdict = slot == HOLD ? punt(skb, cfg) : send(skb, slot);
-	if (verdict == GONE)
-		verdict = divert(skb, conv, slot, wish.spare);
+	verdict = slot == HOLD ? punt(skb, cfg) : send(skb, cfg, slot, USED);
+	if (verdict == GONE) {
+		struct detour way = { .from = slot, .spare = wish.spare, .n = c };
+
+		verdict = divert(skb, cfg, conv, &way);
+	}
 	if (verdict != DROP) {
 		st->frames++;
 		st->bytes += skb->len;
@@ -307,7 +358,7 @@ int agr_out(struct __sk_buff *skb)
 		return NEXT;
 	if (!parse(skb, &f) || stays_on_port(&f))
 		return lose(); /* there is one for each link, and this is none */
-	if (cfg->ring_len)
+	if (cfg->turns)
 		return round_robin(skb, cfg);
 	return distribute(skb, cfg, hash_all(skb, &f, cfg) & (CONVERSATIONS - 1));
 }
@@ -335,14 +386,18 @@ int agr_in(struct __sk_buff *skb)
 	struct config *cfg = config();
 	struct port *port = bpf_map_lookup_elem(&agr_ports, &slot);
 	struct port_stats *st = stats_of(slot);
+	struct totals *all = totals();
 	struct frame f;
 
-	if (!cfg || !port || !st || elsewhere(skb) || another(port))
+	if (!cfg || !port || !st || !all || elsewhere(skb) || another(port))
 		return NEXT;
 	if (!parse(skb, &f))
 		return DROP;
-	if (stays_on_port(&f))
+	if (stays_on_port(&f)) {
+		if (f.type == TYPE_SLOW && !f.tags && !hear(skb, cfg, all, slot, own_ifindex))
+			return DROP;
 		return looks_slow(&f) ? DROP : NEXT;
+	}
 	if (!(port->flags & PORT_COLLECT)) {
 		st->rx_dropped++;
 		return DROP;

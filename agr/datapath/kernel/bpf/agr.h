@@ -23,7 +23,7 @@
 #define AGR_H
 
 /* Of the layout. A successor takes over only maps of its own version. */
-#define AGR_VERSION 2
+#define AGR_VERSION 3
 
 #define CONVERSATIONS 256
 
@@ -40,13 +40,15 @@ struct config {
 	__u32 hold;  /* of the TAP device that takes held frames, 0: none */
 	__u32 seed;  /* of the hash */
 	enum hash_mode mode;
-	__u32 ring_len;       /* how much of ring is in use, 0: no round robin */
+	__u32 ring_len;       /* how much of ring is in use */
 	__u64 idle;           /* ns that a conversation must be silent before it moves */
+	__u64 alive;          /* CLOCK_MONOTONIC in ns, of its last sign of life; 0: nobody waits for one */
 	__u64 hold_frames;    /* most that the daemon is handed at a time; processors */
 	__u64 hold_bytes;     /* that do so at once may each exceed it by a frame */
 	__u64 drained_frames; /* how many of totals' the daemon is done with */
 	__u64 drained_bytes;
-	__u16 ring[SLOTS]; /* slots of the ports that take turns */
+	__u64 turns;       /* not 0: the ports take turns */
+	__u16 ring[SLOTS]; /* slots of the ports that distribute */
 };
 
 /* What the daemon wants of a conversation: the word that struct plan has. */
@@ -94,10 +96,67 @@ struct port {
 	__u64 empty; /* CLOCK_MONOTONIC in ns, just before its queue was last seen empty */
 };
 
+/*
+ * What a LACPDU says of one end of a link, and the TLV that it says it in (IEEE
+ * 802.1AX-2014 6.4.2.3).
+ */
+struct lacp_end {
+	__u16 system_priority;
+	__u8 system[6];
+	__u16 key, port_priority, port;
+	__u8 state, reserved[3];
+};
+
+struct lacp_tlv {
+	__u8 type, length;
+	struct lacp_end end;
+};
+
+/* A LACPDU from its source address on, as far as anything is in it. */
+struct lacp_words {
+	__u8 source[6];
+	__u16 type;
+	__u8 subtype, version;
+	struct lacp_tlv actor, partner;
+	__u8 collector_type, collector_length;
+	__u16 max_delay;
+};
+
+/* What the daemon says on a port, and how to go on when it does not any more. */
+struct said {
+	__u32 late;  /* ms after which it should have spoken again */
+	__u32 old;   /* ms that a LACPDU of the partner is good for, 0: for ever */
+	__u32 grace; /* ms after its last sign of life in which it is spoken for */
+	struct lacp_words words;
+	__u8 need; /* bits of the partner's state without which nothing is sent there */
+};
+
+/*
+ * One for each slot, written by the daemon. What it says is written into the half
+ * that is not in use, and is in use with the store to turn. A program that finds
+ * the same turn before and after has read one and the same.
+ */
+struct keep {
+	__u64 turn;  /* counts what was said. Bit 1: the half in use; bit 0: it is */
+	__u64 since; /* CLOCK_MONOTONIC in ns, when turn last changed */
+	__u64 sent;  /* and when the daemon last sent a LACPDU */
+	struct said said[2];
+};
+
+/* One for each slot, written by agr_in: the partner's LACPDUs. */
+struct heard {
+	__u64 at;       /* CLOCK_MONOTONIC in ns, of the last one; 0: none */
+	__u64 stop;     /* the turn that the last one stopped, 0: none */
+	__u64 answered; /* when one was last answered */
+	__u64 answers;
+	__u64 state; /* the partner's in the last one */
+};
+
 /* One: frames handed to the daemon, of all conversations together. */
 struct totals {
 	__u64 punted_frames;
 	__u64 punted_bytes;
+	__u64 orphaned; /* the sign of life that agr_in found to be the last one */
 };
 
 /*
