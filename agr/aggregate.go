@@ -45,6 +45,7 @@ type aggregate struct {
 	leaving  *port        // it is being restored
 	owed     []state.Port // ports that have left and were not wholly restored, or could not be resumed
 	table    dist.Table
+	held     dist.Set // conversations that wait
 	hash     dist.Hash
 	flags    ctl.LinkFlags
 	opts     state.Options

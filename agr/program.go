@@ -59,6 +59,7 @@ func (a *aggregate) apply(prog datapath.Program) {
 	if err != nil {
 		a.log.Error("datapath not programmed", "agr", a.name, "err", err)
 	}
+	a.held = prog.Hold
 }
 
 // programmed is what a port may do. One that leaves sends nothing any more, and
