@@ -22,7 +22,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # No cgo: static binaries.
 GO = CGO_ENABLED=0 go
 
-.PHONY: all build demo test generate oracle bench bench-ifconfig sim sim-planted exhaustive conformance lint ci install uninstall clean help have-go need-root
+.PHONY: all build demo test generate oracle bench bench-ifconfig sim sim-planted exhaustive conformance screenshot lint ci install uninstall clean help have-go need-root
 .NOTPARALLEL:
 
 all: build
@@ -66,6 +66,10 @@ exhaustive: have-go
 conformance: have-go
 	$(GO) test -count=1 -run '^TestConformance$$' . -update
 
+screenshot: need-root build
+	@.ci/packages test
+	$(GO) test -count=1 -v -run '^TestPage$$' . -screenshot
+
 lint:
 	@.ci/run format vet staticcheck tidy manuals scripts
 
@@ -79,14 +83,14 @@ install: build
 	install -m 644 completion/ifconfig.bash completion/_ifconfig $(DESTDIR)$(LIBEXEC)/completion/
 	ln -sf ../libexec/ifagr/agrd $(DESTDIR)$(SBIN)/agrd
 	install -m 644 man/agr.4 $(DESTDIR)$(MAN)/man4/
-	install -m 644 man/ifconfig.if.5 $(DESTDIR)$(MAN)/man5/
+	install -m 644 man/agrd.5 man/ifconfig.if.5 $(DESTDIR)$(MAN)/man5/
 	install -m 644 man/agrd.8 $(DESTDIR)$(MAN)/man8/
 	sed 's|/usr/local/|$(PREFIX)/|g' man/ifconfig.8 >$(DESTDIR)$(LIBEXEC)/man/man8/ifconfig.8
 	chmod 644 $(DESTDIR)$(LIBEXEC)/man/man8/ifconfig.8
 	ln -sf ../../../libexec/ifagr/man/man8/ifconfig.8 $(DESTDIR)$(MAN)/man8/ifagr-ifconfig.8
 
 uninstall:
-	rm -f $(DESTDIR)$(SBIN)/agrd $(DESTDIR)$(MAN)/man4/agr.4 $(DESTDIR)$(MAN)/man5/ifconfig.if.5 $(DESTDIR)$(MAN)/man8/agrd.8 $(DESTDIR)$(MAN)/man8/ifagr-ifconfig.8
+	rm -f $(DESTDIR)$(SBIN)/agrd $(DESTDIR)$(MAN)/man4/agr.4 $(DESTDIR)$(MAN)/man5/agrd.5 $(DESTDIR)$(MAN)/man5/ifconfig.if.5 $(DESTDIR)$(MAN)/man8/agrd.8 $(DESTDIR)$(MAN)/man8/ifagr-ifconfig.8
 	rm -rf $(DESTDIR)$(LIBEXEC)
 
 clean:
@@ -104,6 +108,7 @@ help:
 	@echo 'make sim-planted    the same with deliberate bugs, each of which must be found. ARGS=-update writes docs/planted.md'
 	@echo 'make exhaustive     every state of two systems and two cables'
 	@echo 'make conformance    writes docs/conformance.md from testdata/conformance/cases.txt'
+	@echo 'make screenshot     docs/picture.png: the page of agrd web, in Chromium (root)'
 	@echo 'make lint           formatting, vet, staticcheck, go.mod, manuals, scripts'
 	@echo 'make ci             everything that a change must pass: .ci/run (root)'
 	@echo 'make install        to $(LIBEXEC) (DESTDIR= PREFIX=); shadows no other ifconfig'

@@ -34,7 +34,7 @@ type far struct {
 // answers for it. The partner sees nothing of it.
 func TestKeepalive(t *testing.T) {
 	nettest.Require(t, nettest.Root, nettest.IPRoute, nettest.TUN, nettest.TCX)
-	partners := map[string]func(*testing.T) (*host, far){"Open vSwitch": besideSwitch, "agrd": besideOurs}
+	partners := map[string]func(*testing.T) (*host, far){"Open vSwitch": keptBySwitch, "agrd": besideOurs}
 	for name, beside := range partners {
 		for _, sig := range []unix.Signal{unix.SIGSTOP, unix.SIGKILL} {
 			t.Run(name+"/"+unix.SignalName(sig), func(t *testing.T) {
@@ -46,9 +46,9 @@ func TestKeepalive(t *testing.T) {
 	}
 }
 
-// besideSwitch is a host with an agr0 beside an Open vSwitch that wants fast
+// keptBySwitch is a host with an agr0 beside an Open vSwitch that wants fast
 // LACPDUs, and gets them.
-func besideSwitch(t *testing.T) (*host, far) {
+func keptBySwitch(t *testing.T) (*host, far) {
 	a, sw := withSwitch(t, "kernel", nettest.OVSConfig{LACP: "active", Time: "fast"})
 	a.fast0("192.0.2.1")
 	partner := far{

@@ -30,6 +30,8 @@ var allowed = map[string][]string{
 	"netutil/tap":     {"netutil/ether"},
 	"netutil/nettest": {"netutil/..."},
 
+	"netutil/nettest/browser": {"netutil/nettest"},
+
 	"agr":               {"agr/...", "netutil/..."},
 	"agr/slow":          {"netutil/ether"},
 	"agr/lacp":          {"agr/slow", "netutil/ether"},
@@ -49,7 +51,9 @@ var allowed = map[string][]string{
 	"agr/datapath/dptest": {"agr/datapath", "agr/dist", "netutil/ether"},
 	"agr/ctl":             {"netutil/ether"},
 	"agr/state":           {"netutil/ether"},
-	"agr/metrics":         {"agr"},
+	"agr/metrics":         {"agr/ctl", "netutil/ether"},
+	"agr/picture":         {"agr/ctl", "netutil/ether"},
+	"agr/web":             {"agr/ctl", "agr/picture", "netutil/ether"},
 
 	"ifcfg":            {"ifcfg/grammar", "agr/ctl", "netutil/ether"},
 	"ifcfg/grammar":    {},
@@ -62,7 +66,7 @@ var allowed = map[string][]string{
 
 	"cmd/ifconfig": {"ifcfg", "ifcfg/linux", "ifcfg/agrclient", "agr/ctl", "netutil/..."},
 	"cmd/agrd": {
-		"agr", "agr/ctl", "agr/metrics", "agr/state", "ifcfg", "ifcfg/linux", "ifcfg/agrclient", "ifcfg/netstart", "netutil/...",
+		"agr", "agr/ctl", "agr/metrics", "agr/picture", "agr/state", "agr/web", "ifcfg", "ifcfg/linux", "ifcfg/agrclient", "ifcfg/netstart", "netutil/...",
 	},
 
 	"bench/datapath": {"agr/ctl", "bench/lab", "bench/load", "bench/scale", "netutil/..."},
@@ -75,7 +79,7 @@ var allowed = map[string][]string{
 
 // neverShipped are the packages that only tests and benchmarks may import.
 var neverShipped = []string{
-	"netutil/nettest", "agr/lacp/lacptest", "agr/lacp/sim", "agr/datapath/dptest", "ifcfg/kerneltest",
+	"netutil/nettest", "netutil/nettest/browser", "agr/lacp/lacptest", "agr/lacp/sim", "agr/datapath/dptest", "ifcfg/kerneltest",
 }
 
 // pure packages decide and do nothing else: no clock, goroutine, channel, lock,

@@ -52,6 +52,7 @@ type Manager struct {
 	log    *slog.Logger
 	hub    *hub
 	ledger *ledger
+	health health
 
 	ops    sync.Mutex // one change at a time
 	ending bool       // guarded by ops
@@ -75,6 +76,7 @@ func New(cfg Config, os OS, log *slog.Logger) *Manager {
 		aggs: make(map[string]*aggregate),
 		idle: make(chan struct{}, 1),
 	}
+	m.health.started = time.Now()
 	file, err := state.Load(cfg.StatePath, cfg.BootID, cfg.Netns)
 	switch {
 	case errors.Is(err, state.ErrForeign):

@@ -5,22 +5,39 @@ import (
 
 	"ifagr/agr/ctl"
 	"ifagr/agr/datapath"
+	"ifagr/agr/dist"
 	"ifagr/agr/lacp"
 	"ifagr/agr/slow"
 )
 
 // status describes the aggregate for people and programs.
 func (a *aggregate) status() *ctl.Status {
+	stats := a.dev.Stats()
+	out := a.outline(&stats)
+	out.Conversations = a.conversations(&stats)
+	for i := range out.Ports {
+		p := &out.Ports[i]
+		p.History = append(p.History, a.port(p.Number).history...)
+		for _, c := range out.Conversations {
+			if c.Held && c.Port == p.Number {
+				p.Holding++
+			}
+		}
+	}
+	return out
+}
+
+// outline is a status without what is long: conversations and histories.
+func (a *aggregate) outline(stats *datapath.Stats) *ctl.Status {
 	a.lacp.Advance(a.now()) // the times in reasons count from now
 	st := a.lacp.Status()
-	stats := a.dev.Stats()
 	out := &ctl.Status{
 		Version: ctl.StatusVersion, Name: a.name, Index: a.dev.Index(), MAC: a.mac,
 		Datapath: string(a.kind), DatapathWhy: a.why, Shield: a.dev.Info().Shield,
 		RoundRobin: a.flags&ctl.Link0 != 0, Static: a.flags&ctl.Link1 != 0, LinkFlags: a.flags,
 		Options: ctl.Options(a.opts), Carrier: a.link,
 		Active: st.Active, Fallback: st.Fallback, Links: st.Links, Drops: stats.Drops, Held: stats.Held,
-		Aggregators: []ctl.Aggregator{}, Ports: []ctl.PortStatus{},
+		Aggregators: []ctl.Aggregator{}, Ports: []ctl.PortStatus{}, Conversations: []ctl.Conversation{},
 	}
 	for _, g := range st.Aggregators {
 		out.Aggregators = append(out.Aggregators, aggregatorStatus(g))
@@ -40,6 +57,26 @@ func (a *aggregate) status() *ctl.Status {
 		out.Ports = append(out.Ports, s)
 	}
 	return out
+}
+
+// conversations says where each conversation is, and where it should be.
+func (a *aggregate) conversations(stats *datapath.Stats) []ctl.Conversation {
+	all := make([]ctl.Conversation, dist.Conversations)
+	placed := a.dev.Placed()
+	for i := range all {
+		c := ctl.Conversation{
+			Port: placed[i], Held: a.held.Has(uint8(i)),
+			Frames: stats.Conversations[i].Frames, Bytes: stats.Conversations[i].Bytes,
+		}
+		switch want := a.table[i]; {
+		case c.Port == 0: // nothing was sent yet
+			c.Port = want
+		case want != c.Port:
+			c.Next = want
+		}
+		all[i] = c
+	}
+	return all
 }
 
 func aggregatorStatus(g lacp.AggregatorStatus) ctl.Aggregator {
@@ -76,7 +113,7 @@ func (a *aggregate) portStatus(p *port, ps lacp.PortStatus, stats datapath.PortS
 		Aggregator: ps.Aggregator, Selected: ps.Selected, Receive: ps.Receive, Mux: ps.Mux, Periodic: ps.Periodic,
 		Loopback: ps.Loopback, Actor: lacpEnd(ps.Actor), Partner: lacpEnd(ps.Partner), Reason: ps.Reason, Until: until, HeldUntil: held, LastPartner: p.heard,
 		ActorChurn: ps.ActorChurn, PartnerChurn: ps.PartnerChurn, ActorChurns: ps.ActorChurns, PartnerChurns: ps.PartnerChurns,
-		History: append([]ctl.Change{}, p.history...), ForeignAddrs: p.foreign, Conflict: p.conflict, LastChange: p.lastChange,
+		History: []ctl.Change{}, ForeignAddrs: p.foreign, Conflict: p.conflict, LastChange: p.lastChange,
 		Conversation: a.table.Count(p.number), Counters: count,
 	}
 }

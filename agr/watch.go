@@ -25,7 +25,7 @@ const (
 func (m *Manager) watch(ctx context.Context, events <-chan rtnl.Event) error {
 	full := time.NewTicker(fullLook)
 	defer full.Stop()
-	poll := time.NewTimer(m.cfg.CarrierPoll)
+	poll, due := time.NewTimer(m.cfg.CarrierPoll), time.Now().Add(m.cfg.CarrierPoll)
 	defer poll.Stop()
 	if m.cfg.CarrierPoll == 0 {
 		poll.Stop()
@@ -55,9 +55,12 @@ func (m *Manager) watch(ctx context.Context, events <-chan rtnl.Event) error {
 			m.ledger.flush()
 			m.look(true)
 		case <-poll.C:
+			m.health.polled(time.Since(due), m.cfg.CarrierPoll)
 			// A poll that was kept from the processor says little about its cost.
 			cost = min(m.pollCarriers(last), 2*cost+time.Microsecond)
-			poll.Reset(max(m.cfg.CarrierPoll, pollShare*cost))
+			pause := max(m.cfg.CarrierPoll, pollShare*cost)
+			due = time.Now().Add(pause)
+			poll.Reset(pause)
 		}
 	}
 }

@@ -80,15 +80,21 @@ type Server struct {
 
 // Listen makes the socket, world-writable because reading is for everybody. A
 // socket that a dead daemon left is replaced; a living daemon there is EADDRINUSE.
-func Listen(path string) (*net.UnixListener, error) {
-	if c, err := net.Dial("unixpacket", path); err == nil {
+func Listen(path string) (*net.UnixListener, error) { return listenUnix("unixpacket", path) }
+
+// ListenStream is Listen for a stream socket beside the control socket, of what
+// else everybody may read.
+func ListenStream(path string) (*net.UnixListener, error) { return listenUnix("unix", path) }
+
+func listenUnix(network, path string) (*net.UnixListener, error) {
+	if c, err := net.Dial(network, path); err == nil {
 		c.Close()
-		return nil, fmt.Errorf("ctl: listen %s: another agrd is there: %w", path, unix.EADDRINUSE)
+		return nil, fmt.Errorf("ctl: listen %s: somebody else is there: %w", path, unix.EADDRINUSE)
 	}
 	if err := removeSocket(path); err != nil {
 		return nil, fmt.Errorf("ctl: listen: %w", err)
 	}
-	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
+	l, err := net.ListenUnix(network, &net.UnixAddr{Name: path, Net: network})
 	if err != nil {
 		return nil, fmt.Errorf("ctl: listen: %w", err)
 	}

@@ -58,6 +58,17 @@ type Status struct {
 	Ports       []PortStatus `json:"ports"` // in the order of their agrport
 	Drops       uint64       `json:"drops"` // frames no port could be chosen for, or no room was for while they were held
 	Held        uint64       `json:"held"`  // frames that wait now until their conversation has moved
+
+	Conversations []Conversation `json:"conversations"` // all 256, by their number
+}
+
+// Conversation is one of the 256 shares of an agr interface's frames.
+type Conversation struct {
+	Port   uint16 `json:"port"`           // LACP number of the port that it is sent through, 0 = none
+	Next   uint16 `json:"next,omitempty"` // of the port that it moves to when it can
+	Held   bool   `json:"held,omitempty"` // its frames wait until it has moved
+	Frames uint64 `json:"frames"`         // sent, since the interface was made or the daemon started
+	Bytes  uint64 `json:"bytes"`
 }
 
 // Aggregator is one LAG ID that at least one port has selected.
@@ -106,6 +117,7 @@ type PortStatus struct {
 	Keepalive    bool       `json:"keepalive"`               // the kernel speaks for a daemon that is late or dead
 	KeepaliveWhy string     `json:"keepalive_why,omitempty"` // why it does not
 	Conversation int        `json:"conversations"`           // how many of the 256 are sent here
+	Holding      int        `json:"held_conversations"`      // how many wait to move away from here
 	Counters     Counters   `json:"counters"`
 
 	// Churn detection (IEEE 802.1AX-2014 6.4.17): MONITOR, NO_CHURN or CHURN, and

@@ -64,6 +64,8 @@ type Device interface {
 
 	// Stats reads the counters of the device and of its ports by port number.
 	Stats() Stats
+	// Totals is Stats without the conversations, for who asks often.
+	Totals() Stats
 
 	// Close gives the device up. With destroy, agrN is deleted; without, it stays,
 	// with its addresses, for a successor: where Info.Outlives it goes on to

@@ -58,6 +58,7 @@ func daemon(args []string) error {
 	if err != nil {
 		return err
 	}
+	group.Go(func() error { return serveMetrics(ctx, m, args[2]) })
 	p := profiler{}
 	err = lab.Serve(func() []uint64 { return count(m, n) }, func(line string) error {
 		word, rest, _ := strings.Cut(line, " ")

@@ -10,5 +10,6 @@
 //
 // ifconfig has no word for the short timeout, so the processes are not agrd, but
 // this program with the packages that agrd is made of. What they send is timed
-// by the kernel of the other end, where a packet socket sees every LACPDU.
+// by the kernel of the other end, where a packet socket sees every LACPDU. Then
+// the same is measured while the metrics of both are read.
 package scale

@@ -52,8 +52,8 @@ func Run(b *lab.Bed, c Config) []Result {
 	var all []Result
 	for _, n := range c.Numbers {
 		b.Part(func(b *lab.Bed) {
-			r := measure(b, c, n)
-			fmt.Fprintln(c.Out, r)
+			r, scraped := measure(b, c, n)
+			fmt.Fprintf(c.Out, "%v\n%s\n", r, scraped)
 			all = append(all, r)
 		})
 	}
@@ -76,10 +76,13 @@ func (r Result) String() string {
 type end struct {
 	p *lab.Process
 	w *wire // times what the other one sends
+
+	dir string // of its state
 }
 
-// measure makes n aggregates at both ends and watches them.
-func measure(b *lab.Bed, c Config, n int) Result {
+// measure makes n aggregates at both ends and watches them, then does so while
+// their metrics are read, and describes that.
+func measure(b *lab.Bed, c Config, n int) (r Result, scraped string) {
 	spaces := [2]*nettest.NS{nettest.New(b), nettest.New(b)}
 	addLinks(b, spaces[0], spaces[1], portsEach*n)
 	var ends [2]*end
@@ -89,10 +92,10 @@ func measure(b *lab.Bed, c Config, n int) Result {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { os.RemoveAll(dir) })
-		ends[i] = &end{w: listen(b, ns), p: lab.Start(b, ns, "scale-daemon", c.Datapath, strconv.Itoa(n), dir)}
+		ends[i] = &end{dir: dir, w: listen(b, ns), p: lab.Start(b, ns, "scale-daemon", c.Datapath, strconv.Itoa(n), dir)}
 		b.Cleanup(ends[i].p.Stop)
 	}
-	r := Result{Number: n}
+	r = Result{Number: n}
 	profile(c, ends, fmt.Sprintf("make-%d", n))
 	r.make(b, ends, n)
 	profile(c, ends, "")
@@ -100,7 +103,11 @@ func measure(b *lab.Bed, c Config, n int) Result {
 	profile(c, ends, fmt.Sprintf("quiet-%d", n))
 	r.watch(b, ends, c.Quiet)
 	profile(c, ends, "")
-	return r
+	profile(c, ends, fmt.Sprintf("scraped-%d", n))
+	s := Result{Number: n}
+	found := s.watchScraped(b, ends, c.Quiet)
+	profile(c, ends, "")
+	return r, found.describe(s)
 }
 
 // make lets both daemons make everything at the same time.

@@ -3,6 +3,8 @@
 //
 //	agrd [options]          serve
 //	agrd monitor [-j] [agr] show transitions as they happen
+//	agrd status [-html] [agr] show how the aggregates are, as text or as a page
+//	agrd web [-l address]   the same as a page that keeps itself up to date
 //	agrd netstart [if...]   configure interfaces from ifconfig.xxN files
 //	agrd demo               two systems, two links, one aggregate, and a cut
 //

@@ -12,8 +12,10 @@ import (
 )
 
 const usage = `usage: agrd [-carrier-poll interval] [-datapath auto|kernel|user] [-group name]
-            [-idle] [-keepalive time] [-log text|json|syslog] [-v]
+            [-idle] [-keepalive time] [-log text|json|syslog] [-metrics address] [-v]
        agrd monitor [-j] [interface]
+       agrd status [-html] [interface]
+       agrd web [-l address]
        agrd netstart [-d directory] [interface ...]
        agrd demo
 `
@@ -35,6 +37,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		switch args[0] {
 		case "monitor":
 			cmd, args = monitor, args[1:]
+		case "status":
+			cmd, args = runStatus, args[1:]
+		case "web":
+			cmd, args = runWeb, args[1:]
 		case "netstart":
 			cmd, args = runNetstart, args[1:]
 		case "demo":

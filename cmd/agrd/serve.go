@@ -37,6 +37,7 @@ type serveConfig struct {
 	group       int
 	idle        bool
 	log         string
+	metrics     *address // nil: not served
 	debug       bool
 }
 
@@ -51,6 +52,11 @@ func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
 	fs.BoolVar(&c.debug, "v", false, "")
 	datapath := fs.String("datapath", "", "")
 	group := fs.String("group", "", "")
+	fs.Func("metrics", "", func(s string) error {
+		at, err := parseAddress(s)
+		c.metrics = &at
+		return err
+	})
 	if err := fs.Parse(args); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintf(stderr, "agrd: %v\n", err)
@@ -185,6 +191,9 @@ func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie 
 		}
 		return listen(ctx, &ctl.Server{Handler: m, Netns: cookie, Group: cfg.group, Log: log}, socket)
 	})
+	if cfg.metrics != nil {
+		group.Go(func() error { return serveMetrics(ctx, m, *cfg.metrics, log) })
+	}
 	if cfg.idle {
 		group.Go(func() error { endWhenIdle(ctx, m, cancel); return nil })
 	}

@@ -21,16 +21,18 @@ type Need uint8
 
 // What a test may need. Packages are Debian's.
 const (
-	Root    Need = iota
-	IPRoute      // ip and tc: package iproute2
-	Ping         // package iputils-ping
-	OVS          // a private Open vSwitch: packages openvswitch-switch and nftables
-	Tshark       // package tshark
-	TUN          // kernel: /dev/net/tun
-	TCX          // kernel: eBPF programs on tcx hooks (6.6)
-	Clsact       // kernel: eBPF programs as filters of a clsact qdisc (4.5); needs root
-	VLAN         // kernel: VLAN interfaces; needs root
-	Bridge       // kernel: bridges; needs root
+	Root     Need = iota
+	IPRoute       // ip and tc: package iproute2
+	Ping          // package iputils-ping
+	OVS           // a private Open vSwitch: packages openvswitch-switch and nftables
+	Tshark        // package tshark
+	TUN           // kernel: /dev/net/tun
+	TCX           // kernel: eBPF programs on tcx hooks (6.6)
+	Clsact        // kernel: eBPF programs as filters of a clsact qdisc (4.5); needs root
+	VLAN          // kernel: VLAN interfaces; needs root
+	Bridge        // kernel: bridges; needs root
+	Chromium      // package chromium
+	Promtool      // package prometheus
 )
 
 // ErrFeature is wrapped by the errors of Check that mean that the running kernel
@@ -80,13 +82,17 @@ func Check(n Need) error {
 		return checkKind("vlan", "link", "lo", "name", "v0", "type", "vlan", "id", "5")
 	case Bridge:
 		return checkKind("bridge", "name", "b0", "type", "bridge")
+	case Chromium:
+		return programs("chromium", "chromium")
+	case Promtool:
+		return programs("prometheus", "promtool")
 	}
 	return fmt.Errorf("unknown need %d", n)
 }
 
 // String names the need.
 func (n Need) String() string {
-	names := [...]string{"root", "iproute2", "ping", "openvswitch", "tshark", "tun", "tcx", "clsact", "8021q", "bridge"}
+	names := [...]string{"root", "iproute2", "ping", "openvswitch", "tshark", "tun", "tcx", "clsact", "8021q", "bridge", "chromium", "promtool"}
 	if int(n) < len(names) {
 		return names[n]
 	}

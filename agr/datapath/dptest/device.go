@@ -172,7 +172,10 @@ func (d *Device) SetCarrier(on bool) error {
 }
 
 // Stats implements datapath.Device with what SetStats set.
-func (d *Device) Stats() datapath.Stats {
+func (d *Device) Stats() datapath.Stats { return d.Totals() }
+
+// Totals implements datapath.Device, with the conversations.
+func (d *Device) Totals() datapath.Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.stats

@@ -59,6 +59,13 @@ func (d *Device) mayLeave(slot uint16, last, now uint64) bool {
 // Stats implements datapath.Device. A frame that is still to be segmented counts
 // as one. What a predecessor sent of held frames is missing.
 func (d *Device) Stats() datapath.Stats {
+	s := d.Totals()
+	d.conversationStats(&s)
+	return s
+}
+
+// Totals implements datapath.Device.
+func (d *Device) Totals() datapath.Stats {
 	s := datapath.Stats{Ports: make(map[uint16]datapath.PortStats, len(d.ports))}
 	for number, p := range d.ports {
 		s.Ports[number] = d.portStats(p)
@@ -71,7 +78,6 @@ func (d *Device) Stats() datapath.Stats {
 	if totals, err := d.tables.totals(); err == nil {
 		s.Held = totals.PuntedFrames - d.tables.config.drainedFrames.Load()
 	}
-	d.conversationStats(&s)
 	return s
 }
 

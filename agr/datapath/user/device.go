@@ -205,13 +205,19 @@ func (d *Device) SetCarrier(on bool) error { return d.tap.SetCarrier(on) }
 // as one, as it does in the kernel's own counters of a TAP device. Conversations
 // are not told apart while the ports take turns.
 func (d *Device) Stats() datapath.Stats {
+	s := d.Totals()
+	for c := range s.Conversations {
+		s.Conversations[c] = d.out.conv[c].stats()
+	}
+	return s
+}
+
+// Totals implements datapath.Device.
+func (d *Device) Totals() datapath.Stats {
 	s := datapath.Stats{
 		Drops: d.out.drops.Load(),
 		Held:  d.out.held.number.Load(),
 		Ports: make(map[uint16]datapath.PortStats, len(d.ports)),
-	}
-	for c := range s.Conversations {
-		s.Conversations[c] = d.out.conv[c].stats()
 	}
 	for number, p := range d.ports {
 		s.Ports[number] = p.stats()
