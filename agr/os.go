@@ -3,6 +3,7 @@ package agr
 import (
 	"ifagr/agr/datapath"
 	"ifagr/netutil/ether"
+	"ifagr/netutil/pkt"
 	"ifagr/netutil/rtnl"
 )
 
@@ -64,6 +65,10 @@ type SlowConn interface {
 	// connection is closed.
 	Read(b []byte) (int, error)
 	Send(frame []byte) error
+	// Sift lets only a small share of the frames through to Read, but each LACPDU of
+	// keep, unless it is nil; SiftNone ends that.
+	Sift(keep *pkt.Speaker) error
+	SiftNone() error
 	Close() error
 }
 

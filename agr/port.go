@@ -59,6 +59,7 @@ type port struct {
 	history    []ctl.Change  // the last ctl.HistoryLength transitions
 	heard      *ctl.Heard    // the last LACPDU's Actor
 	known      atomic.Pointer[identity]
+	contest    contest // about who the partner is
 }
 
 func newPort(l rtnl.Link, number uint16, u state.Undo) *port {

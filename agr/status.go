@@ -11,7 +11,7 @@ import (
 
 // status describes the aggregate for people and programs.
 func (a *aggregate) status() *ctl.Status {
-	a.lacp.Advance(a.now()) // the times in reasons count from now
+	a.advance() // the times in reasons count from now
 	st := a.lacp.Status()
 	stats := a.dev.Stats()
 	out := &ctl.Status{
