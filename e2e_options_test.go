@@ -22,6 +22,7 @@ func testOptions(t *testing.T, datapath string) {
 	a, b := joined(t, datapath)
 	t.Run("seen", func(t *testing.T) { optionsSeen(t, a, b) })
 	t.Run("hash", func(t *testing.T) { hashSpreads(t, a, b) })
+	t.Run("rehash", func(t *testing.T) { rehash(t, a, b) })
 	t.Run("coupled", func(t *testing.T) { coupled(t, a, b) })
 	t.Run("minlinks", func(t *testing.T) { minLinks(t, a, b) })
 	t.Run("maxports", func(t *testing.T) { maxPorts(t, a, b) })
@@ -119,11 +120,36 @@ func hashSpreads(t *testing.T, a, b *host) {
 		want int
 	}{{"l3", 1}, {"l4", 2}, {"l2", 1}} {
 		a.ifconfig("agr0", "agrhash", tt.hash)
-		if got := spread(); got != tt.want {
-			t.Errorf("agrhash %s: 64 flows left through %d ports, want %d", tt.hash, got, tt.want)
-		}
+		nettest.Eventually(t, settle, func() error { // it turns when that overtakes no frame
+			if got := spread(); got != tt.want {
+				return fmt.Errorf("agrhash %s: 64 flows left through %d ports, want %d", tt.hash, got, tt.want)
+			}
+			return nil
+		})
 	}
 	a.ifconfig("agr0", "agrhash", "l3")
+}
+
+// rehash changes the hash while streams cross the ports, of which one has a queue: a
+// frame that waits there is not overtaken by those that leave by the other one.
+func rehash(t *testing.T, a, b *host) {
+	a.Output("tc", "qdisc", "replace", "dev", "re0", "root", "tbf", "rate", "16mbit", "burst", "3000", "latency", "500ms")
+	var flows []nettest.Flow
+	for i := range 8 {
+		addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(20 + i)})
+		b.Output("ip", "addr", "add", addr.String()+"/24", "dev", "agr0")
+		flows = append(flows, nettest.Flow{Addr: addr, Rate: 200})
+	}
+	s := nettest.StartStream(t, nettest.StreamConfig{From: a.NS, To: b.NS, Size: 800, Flows: flows})
+	waitReceived(t, s, 1000)
+	for _, mode := range []string{"l4", "l2", "l3", "l4", "l3", "l2", "l4", "l3"} {
+		a.ifconfig("agr0", "agrhash", mode)
+		waitReceived(t, s, s.Received()+500)
+	}
+	if r := s.Stop(); r.Lost+r.Reordered+r.Duplicated != 0 {
+		t.Errorf("by the changes: %v", r)
+	}
+	a.Output("tc", "qdisc", "del", "dev", "re0", "root")
 }
 
 // coupled switches to coupled control and back while a stream crosses the ports.

@@ -296,6 +296,9 @@ func testMonitor(t *testing.T, datapath string) {
 		}
 		return nil
 	})
+	if out := m.Output(); !strings.Contains(out[:strings.IndexByte(out, '\n')], " agr0 snapshot: down") {
+		t.Errorf("the first line is not the present state: %s", out)
+	}
 	a.ifconfig("agr0", "agrport", "re0")
 	nettest.Eventually(t, 2*settle, func() error {
 		if out := m.Output(); !strings.Contains(out, "mux: COLLECTING -> DISTRIBUTING (") {

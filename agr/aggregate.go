@@ -62,7 +62,11 @@ type aggregate struct {
 	changed  bool          // what is in memory may be old
 	keepDue  bool          // and what the datapath would say
 	signed   lacp.Instant  // when the last sign of life was given, 0: never
-	renamed  bool          // another tool gave agrN another name
+	rehash   *rehash       // under way
+	// owesProgram is when the datapath is programmed again, because it refused; 0 = it
+	// is not.
+	owesProgram lacp.Instant
+	renamed     bool // another tool gave agrN another name
 
 	ending  bool // destroyed, or its interface has gone
 	destroy bool // delete the interface at the end
@@ -144,20 +148,25 @@ func (a *aggregate) step(e lacp.Event) {
 	a.changed, a.keepDue = true, true
 }
 
-// settle carries out what the protocol has decided. Frames that are waiting
-// count before the timers that have run out meanwhile: an owner that was kept
-// from its work must not take its partner for silent.
-func (a *aggregate) settle() {
+// advance lets the protocol's time go on. Frames that are waiting count before the
+// timers that have run out meanwhile: an owner that was kept from its work must not
+// take its partner for silent.
+func (a *aggregate) advance() {
 	a.catchUp()
 	for n := len(a.frames); n > 0; n-- {
 		a.receive(<-a.frames)
 	}
 	a.lacp.Advance(a.now())
+}
+
+// settle carries out what the protocol has decided.
+func (a *aggregate) settle() {
+	a.advance()
 	r := a.lacp.Ready()
 	for _, t := range r.Transitions {
 		a.logTransition(t)
 	}
-	if len(r.Mux) > 0 || r.ActiveChanged {
+	if len(r.Mux) > 0 || r.ActiveChanged || a.owesProgram != 0 && a.now() >= a.owesProgram {
 		a.program()
 	}
 	a.changed = a.changed || len(r.Transitions) > 0
@@ -168,6 +177,7 @@ func (a *aggregate) settle() {
 	a.keepDue = a.keepDue || len(r.Mux)+len(r.Send)+len(r.Transitions) > 0
 	a.keep()
 	a.advanceFlushes()
+	a.advanceRehash()
 	a.lookAtQueues()
 }
 
@@ -195,6 +205,12 @@ func (a *aggregate) deadline() (lacp.Instant, bool) {
 	if a.keeps() && len(a.ports) > 0 {
 		sooner(a.now().Add(datapath.AliveEvery))
 	}
+	if a.rehash != nil && !a.rehash.turned {
+		sooner(a.rehash.at)
+	}
+	if a.owesProgram != 0 {
+		sooner(a.owesProgram)
+	}
 	for _, p := range a.ports {
 		if p.flush != nil {
 			if t, running := p.flush.Deadline(); running {
@@ -212,20 +228,20 @@ func (a *aggregate) deadline() (lacp.Instant, bool) {
 const shownPerSecond = 100
 
 func (a *aggregate) logTransition(t lacp.Transition) {
+	c := ctl.Change{Time: time.Now(), Machine: t.Machine, From: t.From, To: t.To, Reason: t.Reason}
+	logged := true
 	if p := a.port(t.Port); p != nil {
 		if t.Machine == "mux" {
-			p.lastChange = time.Now()
+			p.lastChange = c.Time
 		}
-		p.remember(ctl.Change{Time: time.Now(), Machine: t.Machine, From: t.From, To: t.To, Reason: t.Reason})
-		ok, refused := p.shown.take(time.Now())
+		p.remember(c)
+		ok, refused := p.shown.take(c.Time)
 		if refused > 0 {
-			a.log.Warn("transitions were not shown", "agr", a.name, "port", p.name, "count", refused)
+			a.log.Warn("transitions were not logged", "agr", a.name, "port", p.name, "count", refused)
 		}
-		if !ok {
-			return
-		}
+		logged = ok
 	}
-	a.transition(a.portName(t), t.Machine, t.From, t.To, t.Reason)
+	a.publish(c, a.portName(t), logged)
 }
 
 // portName is the name that the port of a transition has now.
@@ -347,6 +363,7 @@ func (a *aggregate) end() {
 		a.detach(a.ports[len(a.ports)-1], true)
 	}
 	a.release()
+	a.transition("", "agr", agrCreated, "", "the interface is gone")
 	if err := a.dev.Close(a.destroy); err != nil {
 		a.log.Warn("datapath did not close", "agr", a.name, "err", err)
 	}

@@ -67,7 +67,7 @@ func (a *aggregate) attach(l rtnl.Link) error {
 	if err := a.check(l); err != nil {
 		return err
 	}
-	number, err := a.freeNumber()
+	number, err := a.freeNumber(a.systemWith(l))
 	if err != nil {
 		return err
 	}
@@ -94,14 +94,23 @@ func (a *aggregate) remember(l rtnl.Link) (state.Undo, error) {
 // firstMTU is what agrN's MTU becomes with its first port (agr(4)).
 const firstMTU = 1500
 
+// systemWith is what the LACP system id is with one more port.
+func (a *aggregate) systemWith(l rtnl.Link) ether.Addr {
+	switch {
+	case len(a.ports) > 0:
+		return a.system
+	case a.opts.MACPolicy == macFixed:
+		return a.opts.FixedMAC
+	default:
+		return l.Addr
+	}
+}
+
 // attachFirst gives agrN the address of its first port, or the fixed one, which
 // becomes the LACP system id, and an MTU of 1500, and attaches that port.
 func (a *aggregate) attachFirst(p *port, l rtnl.Link) error {
 	mac, mtu := a.mac, a.mtu
-	addr := l.Addr
-	if a.opts.MACPolicy == macFixed {
-		addr = a.opts.FixedMAC
-	}
+	addr := a.systemWith(l)
 	if err := a.os.SetAddr(a.dev.Index(), addr); err != nil {
 		return asErrno(err)
 	}
@@ -120,9 +129,11 @@ func (a *aggregate) attachFirst(p *port, l rtnl.Link) error {
 	return errors.Join(asErrno(err), a.os.SetAddr(a.dev.Index(), mac), a.os.SetMTU(a.dev.Index(), mtu))
 }
 
-// freeNumber is the lowest LACP port number that no port has.
-func (a *aggregate) freeNumber() (uint16, error) {
-	taken := make(map[uint16]bool, len(a.ports))
+// freeNumber is the lowest LACP port number that no port of this LACP system has.
+// Another agr interface may be the same system: the one whose first port has become
+// this one's.
+func (a *aggregate) freeNumber(system ether.Addr) (uint16, error) {
+	taken := a.ledger.numbers(system)
 	for _, p := range a.record().Ports {
 		taken[p.Number] = true
 	}
@@ -151,7 +162,7 @@ func (a *aggregate) join(p *port, l rtnl.Link) error {
 	if !a.resuming { // else the protocol gets all of them at once
 		a.step(p.lacp())
 	}
-	a.transition(p.name, "agr", "", "attached", fmt.Sprintf("port %d of %s", p.number, a.name))
+	a.transition(p.name, "agr", "", portAttached, fmt.Sprintf("port %d of %s", p.number, a.name))
 	if !p.up {
 		a.log.Warn("port is down", "agr", a.name, "port", p.name)
 	}

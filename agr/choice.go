@@ -71,10 +71,14 @@ func (m *Manager) establish(rec state.Agr) error {
 	if err := m.ledger.put(rec); err != nil {
 		return err
 	}
-	if _, err := m.start(rec); err != nil {
+	a, err := m.start(rec)
+	if err != nil {
 		return errors.Join(err, m.ledger.drop(rec.Name))
 	}
-	return nil
+	return a.do(func() error {
+		a.transition("", "agr", "", agrCreated, "datapath "+rec.Datapath+": "+rec.Why)
+		return nil
+	})
 }
 
 // recorded is the datapath of a record. One that was written before there was a

@@ -26,7 +26,7 @@ func (a *aggregate) detach(p *port, farewell bool) error {
 		a.bringerLeft(p)
 	}
 	a.ledger.note(a.record())
-	a.transition(p.name, "agr", "attached", "", "port has left "+a.name)
+	a.transition(p.name, "agr", portAttached, "", "port has left "+a.name)
 	err := asErrno(errors.Join(errs...))
 	if p.departure != nil {
 		p.departure.done <- err

@@ -23,6 +23,7 @@ import (
 	"ifagr/agr/dist"
 	"ifagr/agr/state"
 	"ifagr/netutil/ether"
+	"ifagr/netutil/pkt"
 	"ifagr/netutil/rtnl"
 )
 
@@ -358,6 +359,23 @@ type fakeSlow struct {
 	full bool // Send fails
 	sent [][]byte
 	far  func(frame []byte) // where sent frames go, besides sent
+
+	sifted []*pkt.Speaker // calls of Sift
+	sifts  bool
+}
+
+func (s *fakeSlow) Sift(keep *pkt.Speaker) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sifted, s.sifts = append(s.sifted, keep), true
+	return nil
+}
+
+func (s *fakeSlow) SiftNone() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sifts = false
+	return nil
 }
 
 func (s *fakeSlow) Read(b []byte) (int, error) {

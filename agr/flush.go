@@ -31,9 +31,13 @@ func (a *aggregate) hold(prog *datapath.Program) {
 		return
 	}
 	var placed dist.Table
+	turning := a.turning()
 	for _, s := range prog.Ports {
 		p := a.port(s.Number)
 		switch {
+		case p == turning && !s.Dead:
+			prog.Hold = everything()
+			continue
 		case s.Dead: // what was on its way is lost
 			p.flush, p.flushed = nil, true
 			continue

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"ifagr/agr/state"
+	"ifagr/netutil/ether"
 )
 
 // ledger is the state file and the one place that writes it.
@@ -100,6 +101,19 @@ func (l *ledger) owner(index int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.file.Owner(index, "")
+}
+
+// numbers are the LACP port numbers that ports of a system have.
+func (l *ledger) numbers(system ether.Addr) map[uint16]bool {
+	taken := make(map[uint16]bool)
+	for _, rec := range l.agrs() {
+		for _, p := range rec.Ports {
+			if rec.System == system {
+				taken[p.Number] = true
+			}
+		}
+	}
+	return taken
 }
 
 // agrs is a copy of the records.

@@ -443,12 +443,25 @@ func (m *Manager) Owner(ifname string) string {
 	return m.ledger.owner(l.Index)
 }
 
-// Subscribe calls f for each transition.
+// Subscribe calls f for the present state of one agr interface, or of all, and
+// then for each transition.
 func (m *Manager) Subscribe(ctx context.Context, name string, f func(ctl.Transition) error) error {
 	if name != "" {
 		if err := m.Exists(name); err != nil {
 			return err
 		}
 	}
-	return m.hub.subscribe(ctx, name, f)
+	return m.hub.subscribe(ctx, name, func() []ctl.Transition { return m.snapshot(name) }, f)
+}
+
+// snapshot is the present state of one agr interface, or of all. One that has gone
+// has none.
+func (m *Manager) snapshot(name string) (all []ctl.Transition) {
+	for _, a := range m.all() {
+		if name != "" && name != a.name {
+			continue
+		}
+		a.do(func() error { all = append(all, a.snapshot()...); return nil })
+	}
+	return all
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ifagr/agr/ctl"
+	"ifagr/agr/datapath/dptest"
 	"ifagr/agr/slow"
 	"ifagr/agr/state"
 	"ifagr/netutil/ether"
@@ -455,6 +456,55 @@ func TestResumeWithoutAPort(t *testing.T) {
 		w2.must(err)
 		if len(st.Ports) != 1 || st.Ports[0].Name != "re1" || len(w2.saved()[0].Ports) != 1 {
 			t.Errorf("ports %+v", st.Ports)
+		}
+	})
+}
+
+// An interface that keeps the address of a port that has left shares its LACP system
+// id with the one that gets that port next: to a partner they are one system, in which
+// no two ports may have one number (IEEE 802.1AX-2014 6.3.4).
+func TestPortNumbersOfOneSystem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		w.agr0("re0", "re1")
+		w.must(w.SetPort("agr0", "re0", ctl.RemovePort))
+		w.must(w.Create("agr1"))
+		w.must(w.SetPort("agr1", "re0", ctl.AddPort))
+		w.must(w.SetPort("agr1", "re2", ctl.AddPort))
+		seen := make(map[string]string)
+		for _, name := range []string{"agr0", "agr1"} {
+			st, err := w.Status(name)
+			w.must(err)
+			for _, p := range st.Ports {
+				id := words(p.Actor.System, p.Actor.Port)
+				if seen[id] != "" {
+					t.Errorf("%s and %s are both port %d of system %s", seen[id], p.Name, p.Actor.Port, p.Actor.System)
+				}
+				seen[id] = p.Name
+			}
+		}
+	})
+}
+
+// A datapath that refuses a program is asked again, though nothing happens.
+func TestProgramIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		w.agr0("re0", "re1")
+		pass(20 * time.Second)
+		for range 5 {
+			w.device().FailNext(dptest.Program, errInjected)
+		}
+		w.fake.edit(11, func(l *rtnl.Link) { l.Carrier = false })
+		w.look()
+		if w.share(2) == 0 {
+			t.Fatal("no program was refused")
+		}
+		pass(time.Second)
+		if got := w.share(2); got != 0 {
+			t.Errorf("a port without link has %d conversations", got)
 		}
 	})
 }

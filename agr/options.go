@@ -146,7 +146,7 @@ func (a *aggregate) setOptions(all []ctl.Setting) error {
 		a.ledger.note(a.record())
 		return asErrno(err)
 	}
-	a.hash.Mode = hashMode(opts.Hash)
+	a.changeHash()
 	if cfg := a.config(); cfg != oldConfig {
 		a.step(lacp.Configure{Config: cfg})
 	}

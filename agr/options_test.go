@@ -98,7 +98,7 @@ func optionCases() []optionCase {
 		{"maxports 1", set(ctl.OptMaxPorts, 1), []uint16{2}, func(near, far *world) string {
 			return near.distributing() + ", " + far.distributing() + ", " + near.statusOf().Ports[1].Reason
 		}, "re0, re0, max-ports 1: standby behind re0"},
-		{"agrhash l4", set(ctl.OptHash, ctl.HashL4), nil, func(near, far *world) string {
+		{"agrhash l4", set(ctl.OptHash, ctl.HashL4), []uint16{2}, func(near, far *world) string {
 			return words(near.device().Current().Hash.Mode, near.distributing())
 		}, "l4 re0 re1"},
 		{"agrmac fixed", []ctl.Setting{{Option: ctl.OptMACPolicy, A: ctl.MACFixed, MAC: macFix}}, nil, func(near, far *world) string {

@@ -5,6 +5,7 @@ import (
 
 	"ifagr/agr/datapath"
 	"ifagr/netutil/ether"
+	"ifagr/netutil/pkt"
 	"ifagr/netutil/rtnl"
 )
 
@@ -73,6 +74,10 @@ type SlowConn interface {
 	// connection is closed.
 	Read(b []byte) (int, error)
 	Send(frame []byte) error
+	// Sift lets only a small share of the frames through to Read, but each LACPDU of
+	// keep, unless it is nil; SiftNone ends that.
+	Sift(keep *pkt.Speaker) error
+	SiftNone() error
 	Close() error
 }
 

@@ -61,6 +61,7 @@ type port struct {
 	longer     bool          // it was longer than those of this system
 	pause      time.Duration // between it and the one before, 0: there was none
 	known      atomic.Pointer[identity]
+	contest    contest // about who the partner is
 }
 
 func newPort(l rtnl.Link, number uint16, u state.Undo) *port {

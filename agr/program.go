@@ -36,6 +36,8 @@ func (a *aggregate) program() {
 			prog.Idle = max(prog.Idle, minIdle+p.maxDelay)
 		}
 	}
+	carrier := len(shares) > 0
+	shares = a.gather(&prog, shares)
 	if table := dist.Rebalance(a.table, shares); table != a.table {
 		a.table = table
 		a.expectMoves()
@@ -43,12 +45,16 @@ func (a *aggregate) program() {
 	prog.Table = a.table
 	a.hold(&prog)
 	a.apply(prog)
-	a.setCarrier(len(shares) > 0)
+	a.setCarrier(carrier)
 }
 
+// programAgain is when a program that the datapath has refused is tried again.
+const programAgain = 100 * time.Millisecond
+
 // apply programs the datapath. Where it cannot hold frames, order gives way to
-// delivery.
+// delivery. What it refuses altogether is tried again, whatever happens.
 func (a *aggregate) apply(prog datapath.Program) {
+	a.owesProgram = 0
 	err := a.dev.Program(prog)
 	if err != nil && !prog.Hold.Empty() {
 		a.log.Warn("frames cannot be held; conversations move at once", "agr", a.name, "err", err)
@@ -58,6 +64,7 @@ func (a *aggregate) apply(prog datapath.Program) {
 	}
 	if err != nil {
 		a.log.Error("datapath not programmed", "agr", a.name, "err", err)
+		a.owesProgram = a.now().Add(programAgain)
 		return
 	}
 	a.held = prog.Hold

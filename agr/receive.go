@@ -81,6 +81,8 @@ func (a *aggregate) read(ctx context.Context, p *port, conn SlowConn) {
 	defer close(p.reader)
 	buf := make([]byte, maxFrame)
 	admission := newAdmission(&p.known)
+	sieve := newSieve(conn, &p.known)
+	defer sieve.close()
 	for {
 		n, err := conn.Read(buf)
 		if err != nil {
@@ -89,7 +91,11 @@ func (a *aggregate) read(ctx context.Context, p *port, conn SlowConn) {
 			}
 			return
 		}
-		if !admission.take(buf[:n], time.Now()) {
+		now := time.Now()
+		if err := sieve.frame(now); err != nil {
+			a.log.Warn("a flood of slow-protocol frames is not sifted", "agr", a.name, "port", p.name, "err", err)
+		}
+		if !admission.take(buf[:n], now) {
 			p.flooded.Add(1)
 			continue
 		}
@@ -145,6 +151,10 @@ func (a *aggregate) receiveLACP(r received) {
 		return
 	}
 	r.port.count.LACPRx++
+	if !a.heeds(r.port, pdu) {
+		r.port.count.LACPStrangers++
+		return
+	}
 	r.port.maxDelay = time.Duration(pdu.CollectorMaxDelay) * collectorDelayUnit
 	r.port.note(pdu, len(r.frame))
 	a.heardLeaving(r.port, pdu)

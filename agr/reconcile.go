@@ -160,7 +160,7 @@ func (a *aggregate) linkChanged(p *port, before lacp.Link) {
 		return
 	}
 	if before.Up && !now.Up {
-		p.unanswered = 0 // another switch may be at its end when it comes back
+		p.unanswered, p.contest = 0, contest{} // another switch may be at its end when it comes back
 	}
 	a.step(lacp.LinkChange{Number: p.number, Link: now})
 	if now.Speed != before.Speed {

@@ -29,7 +29,7 @@ func (a *aggregate) status() *ctl.Status {
 
 // outline is a status without what is long: conversations and histories.
 func (a *aggregate) outline(stats *datapath.Stats) *ctl.Status {
-	a.lacp.Advance(a.now()) // the times in reasons count from now
+	a.advance() // the times in reasons count from now
 	st := a.lacp.Status()
 	out := &ctl.Status{
 		Version: ctl.StatusVersion, Name: a.name, Index: a.dev.Index(), MAC: a.mac,

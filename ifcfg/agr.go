@@ -145,9 +145,39 @@ func (s *Session) StatusJSON(name string) error {
 	if err != nil {
 		return failed("SIOCGETAGR", err)
 	}
-	b, err := json.MarshalIndent(st, "", "\t")
+	return s.printJSON(st)
+}
+
+// StatusAllJSON prints an array with such a document for each agr interface that
+// the filter lets pass, in the order of their indexes. One about which agrd does not
+// answer is left out, and is the error.
+func (s *Session) StatusAllJSON(filter Filter) error {
+	links, err := s.selected(filter)
 	if err != nil {
-		return fmt.Errorf("status of %s: %w", name, err)
+		return err
+	}
+	all, failure := []*ctl.Status{}, error(nil)
+	for _, l := range links {
+		if !isAgr(l.Name) {
+			continue
+		}
+		switch st, err := s.Aggr.Status(l.Name); {
+		case err == nil:
+			all = append(all, st)
+		case failure == nil:
+			failure = failed("SIOCGETAGR "+l.Name, err)
+		}
+	}
+	if err := s.printJSON(all); err != nil {
+		return err
+	}
+	return failure
+}
+
+func (s *Session) printJSON(v any) error {
+	b, err := json.MarshalIndent(v, "", "\t")
+	if err != nil {
+		return fmt.Errorf("status: %w", err)
 	}
 	_, err = fmt.Fprintf(s.Out, "%s\n", b)
 	return err
@@ -221,11 +251,20 @@ func (p *printer) portCounters(n *ctl.Counters) {
 	line := p.portLine
 	line("input: %s, %s%s", count(n.RxFrames, "packet"), p.bytes(n.RxBytes), optional(counted{n.RxDropped, "drop"}))
 	line("output: %s, %s%s", count(n.TxFrames, "packet"), p.bytes(n.TxBytes), optional(counted{n.TxErrors, "error"}))
-	line("LACPDUs: %d sent, %d received%s%s", n.LACPTx, n.LACPRx, bad(n.LACPBad), optional(counted{n.LACPTxErrors, "error"}))
+	line("LACPDUs: %d sent, %d received%s%s", n.LACPTx, n.LACPRx, bad(n.LACPBad)+strangers(n.LACPStrangers),
+		optional(counted{n.LACPTxErrors, "error"}))
 	line("Markers: %d sent, %d received%s", n.MarkerTx, n.MarkerRx, bad(n.MarkerBad))
 	if n.UnknownRx+n.SlowDropped+n.Flaps > 0 {
 		line("%s, slow protocols: %d unknown, %d too many", count(n.Flaps, "flap"), n.UnknownRx, n.SlowDropped)
 	}
+}
+
+// strangers is how many LACPDUs were not the partner's, who goes on to speak.
+func strangers(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d of strangers ignored", n)
 }
 
 // bad is how many PDUs were refused, and why.

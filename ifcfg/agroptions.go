@@ -112,7 +112,8 @@ func (v *vocabulary) optionPair(text string, o ctl.Option) {
 	}})
 }
 
-// pair is two numbers, of which the second may be missing: 0.
+// pair is two numbers, of which the second may be missing: 0, which is no second
+// number of any option.
 type pair struct{ first, second uint32 }
 
 func parsePair(text string) (any, bool, error) {
@@ -121,6 +122,7 @@ func parsePair(text string) (any, bool, error) {
 	p := pair{first: n}
 	if two && ok {
 		p.second, ok = parseCount(second)
+		ok = ok && p.second > 0
 	}
 	return p, ok, nil
 }

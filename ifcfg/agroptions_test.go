@@ -3,6 +3,7 @@ package ifcfg_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -64,7 +65,7 @@ func TestAgrOptionSyntax(t *testing.T) {
 	for _, line := range []string{
 		"lacpmode", "lacpmode maybe", "lacptimeout 3", "lacpsyspri x", "lacpsyspri -1", "lacpsyspri 4294967296", "lacpkey", "lacpportpri re0",
 		"lacpportpri re0 low", "lacpfallback some", "lacpfallback single,", "lacpfallback single,x", "lacpfallback ,5", "minlinks 2,", "minlinks ,2",
-		"minlinks 2,1,1", "minlinks -2", "maxports many", "agrhash 4", "agrmac", "agrmac fixed", "agrmac fixed re0", "agrmac fixed 2:0:0:0:0",
+		"minlinks 2,1,1", "minlinks -2", "minlinks 3,0", "lacprestore 5,0", "maxports many", "agrhash 4", "agrmac", "agrmac fixed", "agrmac fixed re0", "agrmac fixed 2:0:0:0:0",
 		"agrmac first 2:0:0:0:0:1", "lacprestore 5s",
 	} {
 		_, err := ifcfg.Parse(ifcfg.FormCommand, strings.Fields("agr0 "+line), nil)
@@ -135,5 +136,37 @@ func TestStatusJSON(t *testing.T) {
 		if err := b.s.StatusJSON(name); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", name, err, want)
 		}
+	}
+}
+
+// Without a name -j prints all agr interfaces, and none of another kind. One that
+// agrd does not answer about is an error, behind the others.
+func TestStatusAllJSON(t *testing.T) {
+	b := newBench(t)
+	print := func() (names string, err error) {
+		t.Helper()
+		b.out.Reset()
+		err = b.s.StatusAllJSON(ifcfg.Filter{})
+		var got []ctl.Status
+		if jsonErr := json.Unmarshal(b.out.Bytes(), &got); jsonErr != nil || got == nil {
+			t.Fatalf("%s: %v", b.out.String(), jsonErr)
+		}
+		for _, st := range got {
+			names += fmt.Sprintf("%s,%d ", st.Name, st.Version)
+		}
+		return names, err
+	}
+	b.must(t, "agr3 create")
+	b.must(t, "agr2 create")
+	b.aggr.States = map[string]*ctl.Status{}
+	for _, name := range []string{"agr0", "agr2", "agr3"} {
+		b.aggr.States[name] = &ctl.Status{Version: ctl.StatusVersion, Name: name}
+	}
+	if names, err := print(); names != "agr0,1 agr1,1 agr3,1 agr2,1 " || err != nil {
+		t.Errorf("%q, %v", names, err)
+	}
+	b.aggr.Fail = map[string]ifcfg.Errno{"Status": ctl.ENXIO}
+	if names, err := print(); names != "" || err == nil || err.Error() != "SIOCGETAGR agr0: Device not configured" {
+		t.Errorf("without agrd: %q, %v", names, err)
 	}
 }

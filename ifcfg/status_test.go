@@ -56,7 +56,7 @@ func agrState() *ctl.Status {
 				KeepaliveWhy: "no LACP partner",
 				LastPartner:  &ctl.Heard{LACPEnd: partner, Time: at.Add(-time.Hour)},
 				Counters: ctl.Counters{
-					LACPTx: 1, LACPTxErrors: 1, LACPBad: ctl.Bad{Short: 2, Length: 1}, MarkerBad: ctl.Bad{Type: 1}, UnknownRx: 3, SlowDropped: 4, Flaps: 1,
+					LACPTx: 1, LACPTxErrors: 1, LACPStrangers: 6, LACPBad: ctl.Bad{Short: 2, Length: 1}, MarkerBad: ctl.Bad{Type: 1}, UnknownRx: 3, SlowDropped: 4, Flaps: 1,
 				},
 				ForeignAddrs: []string{"10.0.0.9/24"}, Conflict: "mtu", Loopback: true,
 			},
@@ -97,7 +97,7 @@ func TestStatusVerboseAgr(t *testing.T) {
 			keepalive: none, no LACP partner
 			input: 0 packets, 0 bytes
 			output: 0 packets, 0 bytes
-			LACPDUs: 1 sent, 0 received, 3 bad (2 short, 1 wrong length), 1 error
+			LACPDUs: 1 sent, 0 received, 3 bad (2 short, 1 wrong length), 6 of strangers ignored, 1 error
 			Markers: 0 sent, 0 received, 1 bad (1 wrong type)
 			1 flap, slow protocols: 3 unknown, 4 too many
 			reason: another aggregator is active

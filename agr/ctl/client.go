@@ -193,8 +193,9 @@ func (c *Client) List() ([]string, error) {
 	return c.names(SIOCGETAGR, "", req.append(nil))
 }
 
-// Watch calls f for each transition of an agr interface, or of all when name is
-// empty, until f returns an error, ctx ends, or the daemon goes.
+// Watch calls f for the present state and then for each transition of an agr
+// interface, or of all when name is empty, until f returns an error, ctx ends, or the
+// daemon goes. An f that takes its time is told what it has missed.
 func (c *Client) Watch(ctx context.Context, name string, f func(Transition) error) error {
 	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
 	defer stop()

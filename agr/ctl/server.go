@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -64,8 +65,9 @@ type Getter interface {
 	Exists(name string) error
 	Status(name string) (*Status, error)
 	Owner(ifname string) string
-	// Subscribe calls f for each transition until the context ends. A
-	// subscriber that is too slow gets one with Machine "missed".
+	// Subscribe calls f for the present state, one Transition with MachineSnapshot
+	// each, and then for each transition until the context ends or f fails. Who is
+	// too slow gets one with MachineMissed, and the present state again.
 	Subscribe(ctx context.Context, name string, f func(Transition) error) error
 }
 
@@ -76,6 +78,8 @@ type Server struct {
 	// Group may write as well, besides uid 0; negative for none.
 	Group int
 	Log   *slog.Logger
+
+	patience time.Duration // with a client that does not take its answer; 0 = writeTimeout
 }
 
 // Listen makes the socket, world-writable because reading is for everybody. A
@@ -230,7 +234,11 @@ func (s *Server) serveMessage(ctx context.Context, conn *net.UnixConn, b []byte)
 
 // answer sends a reply in as many messages as it takes.
 func (s *Server) answer(conn *net.UnixConn, errno Errno, payload []byte) error {
-	conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	conn.SetWriteDeadline(time.Now().Add(cmp.Or(s.patience, writeTimeout)))
+	return s.write(conn, errno, payload)
+}
+
+func (s *Server) write(conn *net.UnixConn, errno Errno, payload []byte) error {
 	const room = MaxMessage - replyHeader
 	for {
 		part, flags := payload, uint16(0)
@@ -247,11 +255,15 @@ func (s *Server) answer(conn *net.UnixConn, errno Errno, payload []byte) error {
 	}
 }
 
-// watch turns the connection into a stream of transitions.
+// watch turns the connection into a stream of transitions, for as long as the
+// client is there: one that reads slowly, or not for a while, is told what it has
+// missed, and not cut off.
 func (s *Server) watch(ctx context.Context, conn *net.UnixConn, name string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	conn.SetReadDeadline(time.Time{})
+	conn.SetDeadline(time.Time{})
+	stop := context.AfterFunc(ctx, func() { conn.SetWriteDeadline(time.Unix(0, 1)) })
+	defer stop()
 	go func() { // the client says no more; what comes is its end
 		var b [1]byte
 		conn.Read(b[:])
@@ -262,7 +274,7 @@ func (s *Server) watch(ctx context.Context, conn *net.UnixConn, name string) err
 		if err != nil {
 			return fmt.Errorf("ctl: transition: %w", err)
 		}
-		return s.answer(conn, OK, b)
+		return s.write(conn, OK, b)
 	})
 	if errno := ErrnoOf(err); err != nil && errno != EIO {
 		return s.answer(conn, errno, []byte(err.Error()))

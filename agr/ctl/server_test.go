@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -91,7 +92,10 @@ func (h *fakeHandler) Subscribe(ctx context.Context, name string, f func(Transit
 const testNetns = 4711
 
 // startServer serves h and returns the socket's path.
-func startServer(t *testing.T, h Handler) string {
+func startServer(t *testing.T, h Handler) string { return startPatient(t, h, 0) }
+
+// startPatient is startServer with another patience.
+func startPatient(t *testing.T, h Handler, patience time.Duration) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "agrd.sock")
 	l, err := Listen(path)
@@ -99,7 +103,7 @@ func startServer(t *testing.T, h Handler) string {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &Server{Handler: h, Netns: testNetns, Group: -1, Log: slog.New(slog.DiscardHandler)}
+	s := &Server{Handler: h, Netns: testNetns, Group: -1, Log: slog.New(slog.DiscardHandler), patience: patience}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l) }()
 	t.Cleanup(func() {
@@ -324,25 +328,6 @@ func TestClientRefusesAnotherNamespace(t *testing.T) {
 	defer c.Close()
 	if _, err := c.List(); !errors.Is(err, ENXIO) {
 		t.Errorf("err = %v, want ENXIO", err)
-	}
-}
-
-func TestWatch(t *testing.T) {
-	path := startServer(t, &fakeHandler{})
-	var seqs []uint64
-	enough := errors.New("enough")
-	err := dial(t, path).Watch(t.Context(), "agr0", func(tr Transition) error {
-		if seqs = append(seqs, tr.Seq); len(seqs) == 3 {
-			return enough
-		}
-		return nil
-	})
-	if !errors.Is(err, enough) || len(seqs) != 3 {
-		t.Errorf("got %v, err %v", seqs, err)
-	}
-	err = dial(t, path).Watch(t.Context(), "agr9", func(Transition) error { return nil })
-	if !errors.Is(err, ENXIO) {
-		t.Errorf("watching a missing interface: %v, want ENXIO", err)
 	}
 }
 

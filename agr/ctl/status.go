@@ -160,24 +160,25 @@ type LACPEnd struct {
 
 // Counters of one port. All count from the port's agrport on.
 type Counters struct {
-	LACPRx       uint64 `json:"lacp_rx"`
-	LACPTx       uint64 `json:"lacp_tx"`
-	LACPTxErrors uint64 `json:"lacp_tx_errors"` // not sent, and tried again
-	LACPAnswered uint64 `json:"lacp_answered"`  // sent by the kernel for a daemon that was late or dead
-	LACPBad      Bad    `json:"lacp_bad"`
-	MarkerRx     uint64 `json:"marker_rx"`
-	MarkerTx     uint64 `json:"marker_tx"`
-	MarkerBad    Bad    `json:"marker_bad"`
-	UnknownRx    uint64 `json:"unknown_rx"`   // other slow-protocol subtypes
-	SlowDropped  uint64 `json:"slow_dropped"` // slow-protocol frames over the budget of a port
-	RxFrames     uint64 `json:"rx_frames"`    // handed to agr0
-	RxBytes      uint64 `json:"rx_bytes"`
-	RxDropped    uint64 `json:"rx_dropped"` // port not collecting
-	TxFrames     uint64 `json:"tx_frames"`
-	TxBytes      uint64 `json:"tx_bytes"`
-	TxErrors     uint64 `json:"tx_errors"`
-	Flaps        uint64 `json:"flaps"` // carrier losses
-	StateChanges uint64 `json:"state_changes"`
+	LACPRx        uint64 `json:"lacp_rx"`
+	LACPTx        uint64 `json:"lacp_tx"`
+	LACPTxErrors  uint64 `json:"lacp_tx_errors"` // not sent, and tried again
+	LACPAnswered  uint64 `json:"lacp_answered"`  // sent by the kernel for a daemon that was late or dead
+	LACPBad       Bad    `json:"lacp_bad"`
+	LACPStrangers uint64 `json:"lacp_strangers"` // of others than the partner, who goes on to speak; ignored
+	MarkerRx      uint64 `json:"marker_rx"`
+	MarkerTx      uint64 `json:"marker_tx"`
+	MarkerBad     Bad    `json:"marker_bad"`
+	UnknownRx     uint64 `json:"unknown_rx"`   // other slow-protocol subtypes
+	SlowDropped   uint64 `json:"slow_dropped"` // slow-protocol frames over the budget of a port
+	RxFrames      uint64 `json:"rx_frames"`    // handed to agr0
+	RxBytes       uint64 `json:"rx_bytes"`
+	RxDropped     uint64 `json:"rx_dropped"` // port not collecting
+	TxFrames      uint64 `json:"tx_frames"`
+	TxBytes       uint64 `json:"tx_bytes"`
+	TxErrors      uint64 `json:"tx_errors"`
+	Flaps         uint64 `json:"flaps"` // carrier losses
+	StateChanges  uint64 `json:"state_changes"`
 }
 
 // Bad counts the PDUs that were refused, by what was wrong with them (IEEE
@@ -191,7 +192,8 @@ type Bad struct {
 // Total is how many there were.
 func (b Bad) Total() uint64 { return b.Short + b.Length + b.Type }
 
-// Transition is one event of the stream that `agrd monitor` shows.
+// Transition is one event of the stream that `agrd monitor` shows: a change of a
+// state, or one of the two machines below.
 type Transition struct {
 	Seq     uint64    `json:"seq"`
 	Time    time.Time `json:"time"`
@@ -201,4 +203,18 @@ type Transition struct {
 	From    string    `json:"from"`
 	To      string    `json:"to"`
 	Reason  string    `json:"reason,omitempty"`
+
+	States map[string]string `json:"states,omitempty"` // of MachineSnapshot: the state of each machine
+	Missed uint64            `json:"missed,omitempty"` // of MachineMissed: how many
 }
+
+// Machines of a Transition that is no change of a state.
+const (
+	// MachineSnapshot is the present state of a port, or of an agr interface. A
+	// stream begins with one for each, and has them again behind MachineMissed.
+	// Seq is that of the last change which it includes.
+	MachineSnapshot = "snapshot"
+	// MachineMissed stands for changes that a reader was too slow for. Seq is that
+	// of the last of them.
+	MachineMissed = "missed"
+)

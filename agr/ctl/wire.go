@@ -51,7 +51,7 @@ const (
 	RemovePort Command = 2
 	PortList   Command = 3
 	GetStatus  Command = 100 // reply: Status as JSON
-	Watch      Command = 101 // reply: a stream of Transition as JSON, one a message; an empty name watches all
+	Watch      Command = 101 // reply: a stream of Transition as JSON, one a message, the present state first; an empty name watches all
 	GetOwner   Command = 102 // reply: name of the agr that the named interface is a port of, or zeros
 	List       Command = 103 // reply: names of all agr interfaces, NameSize octets each
 	SetOptions Command = 104 // buffer: settings, of which all take effect or none does

@@ -12,7 +12,8 @@ import (
 	"ifagr/agr/ctl"
 )
 
-// monitor prints one line for each transition until it is interrupted.
+// monitor prints the present state, and then one line for each transition until it
+// is interrupted.
 func monitor(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flag.NewFlagSet("agrd monitor", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
@@ -31,21 +32,33 @@ func monitor(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		show = func(t ctl.Transition) error { return enc.Encode(t) }
 	}
 	err = c.Watch(ctx, fs.Arg(0), show)
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled):
 		return nil
+	case ctl.IsGone(err):
+		return fmt.Errorf("agrd does not answer any more: %w", err)
 	}
 	return err
 }
 
-// printTransition prints `time agr port machine: FROM -> TO (reason)`.
+// printTransition prints `time agr port machine: FROM -> TO (reason)`, for the
+// present state `snapshot: STATE (reason)`, and how many were missed.
 func printTransition(w io.Writer, t ctl.Transition) error {
 	var b strings.Builder
 	b.WriteString(t.Time.Format("15:04:05.000 "))
-	b.WriteString(t.Agr)
-	if t.Port != "" {
-		b.WriteString(" " + t.Port)
+	for _, name := range []string{t.Agr, t.Port} {
+		if name != "" {
+			b.WriteString(name + " ")
+		}
 	}
-	fmt.Fprintf(&b, " %s: %s -> %s", t.Machine, orNone(t.From), orNone(t.To))
+	switch t.Machine {
+	case ctl.MachineSnapshot:
+		fmt.Fprintf(&b, "%s: %s", t.Machine, t.To)
+	case ctl.MachineMissed:
+		fmt.Fprintf(&b, "%s: %d", t.Machine, t.Missed)
+	default:
+		fmt.Fprintf(&b, "%s: %s -> %s", t.Machine, orNone(t.From), orNone(t.To))
+	}
 	if t.Reason != "" {
 		fmt.Fprintf(&b, " (%s)", t.Reason)
 	}

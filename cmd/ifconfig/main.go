@@ -106,7 +106,8 @@ func (p *program) exit(err error) int {
 // explain keeps what agrd said beyond NetBSD's words, unless there is advice
 // already.
 func (p *program) explain(err error) {
-	if r, ok := errors.AsType[*ctl.RequestError](err); ok && r.Detail != "" && len(p.advice) == 0 {
+	r, ok := errors.AsType[*ctl.RequestError](err)
+	if ok && r.Detail != "" && r.Detail != r.Errno.Error() && len(p.advice) == 0 {
 		p.advice = []string{strings.TrimSuffix(r.Detail, ": "+r.Errno.Error())}
 	}
 }
@@ -147,6 +148,8 @@ func (o *options) do(s *ifcfg.Session, cmd *ifcfg.Command) error {
 		return s.List(o.filter)
 	case o.wait:
 		return wait(s, o.waitSecs, o.linkSecs)
+	case o.json && o.form == ifcfg.FormAll:
+		return s.StatusAllJSON(o.filter)
 	case o.form == ifcfg.FormAll:
 		return s.StatusAll(cmd.Family, o.filter)
 	case o.form == ifcfg.FormCarrier:

@@ -60,6 +60,52 @@ func TestDetailIsHint(t *testing.T) {
 	}
 }
 
+// denied is an agrd that has nothing to say beyond NetBSD's words.
+type denied struct{ ifcfg.Aggr }
+
+func (denied) SetOptions(string, []ctl.Setting) error {
+	return &ctl.RequestError{Errno: ctl.EPERM, Detail: ctl.EPERM.Error()}
+}
+
+// Advice that only repeats the error is none.
+func TestNoEmptyHint(t *testing.T) {
+	w := newWorld()
+	w.env.hints = true
+	w.env.aggr = func() ifcfg.Aggr { return denied{w.aggr} }
+	w.run("agr0", "create")
+	want := result{Status: 1, Stderr: "ifconfig: SIOCSETAGR: Operation not permitted\n"}
+	if diff := cmp.Diff(want, w.run("agr0", "maxports", "2")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// -j is one document with a name, an array without one, and stands alone or with
+// -a and what goes with that.
+func TestJSONForms(t *testing.T) {
+	w := newWorld()
+	w.run("agr0", "create")
+	w.run("agr1", "create")
+	for _, tt := range []struct{ line, begin string }{
+		{"-j agr0", "{"},
+		{"-j", "["},
+		{"-a -j", "["},
+		{"-j -a", "["},
+		{"-aj -u", "["},
+		{"-l -j", ""},
+		{"-j agr0 up", ""},
+		{"-a -j agr0", ""},
+		{"-j re0", ""},
+	} {
+		r := w.run(strings.Fields(tt.line)...)
+		if r.Status != 0 == (tt.begin != "") || !strings.HasPrefix(r.Stdout, tt.begin) || tt.begin == "" && r.Stdout != "" {
+			t.Errorf("ifconfig %s: %+v, want it to begin with %q", tt.line, r, tt.begin)
+		}
+	}
+	if r := newWorld().run("-j"); r != (result{Stdout: "[]\n"}) {
+		t.Errorf("without agr interfaces: %+v", r)
+	}
+}
+
 // broken is a kernel with a fault.
 type broken struct{ ifcfg.Kernel }
 

@@ -45,7 +45,11 @@ func parseOptions(args []string, complain func(string)) (*options, []string, err
 			return nil, nil, err
 		}
 	}
-	if o.exclusive > 1 || o.exclusive > 0 && o.withDetails > 0 || o.json && o.form != ifcfg.FormStatus {
+	if o.json && o.form == ifcfg.FormStatus && len(args) == 0 {
+		o.form = ifcfg.FormAll
+	}
+	if o.exclusive > 1 || o.exclusive > 0 && o.withDetails > 0 ||
+		o.json && o.form != ifcfg.FormStatus && o.form != ifcfg.FormAll {
 		return nil, nil, &ifcfg.UsageError{}
 	}
 	return o, args, nil

@@ -242,6 +242,9 @@ func (a *Aggr) Status(name string) (*ctl.Status, error) {
 	if _, err := a.get(name); err != nil {
 		return nil, err
 	}
+	if err := a.Fail["Status"]; err != ctl.OK {
+		return nil, err
+	}
 	if st := a.States[name]; st != nil {
 		return st, nil
 	}
