@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usage = `usage: agrd [-carrier-poll interval] [-datapath auto|kernel|user] [-group name]
-            [-idle] [-log text|json|syslog] [-v]
+const usage = `usage: agrd [-carrier-poll interval] [-confine auto|no] [-datapath auto|kernel|user]
+            [-group name] [-idle] [-log text|json|syslog] [-v]
        agrd monitor [-j] [interface]
        agrd netstart [-d directory] [interface ...]
        agrd demo

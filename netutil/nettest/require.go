@@ -21,16 +21,18 @@ type Need uint8
 
 // What a test may need. Packages are Debian's.
 const (
-	Root    Need = iota
-	IPRoute      // ip and tc: package iproute2
-	Ping         // package iputils-ping
-	OVS          // a private Open vSwitch: packages openvswitch-switch and nftables
-	Tshark       // package tshark
-	TUN          // kernel: /dev/net/tun
-	TCX          // kernel: eBPF programs on tcx hooks (6.6)
-	Clsact       // kernel: eBPF programs as filters of a clsact qdisc (4.5); needs root
-	VLAN         // kernel: VLAN interfaces; needs root
-	Bridge       // kernel: bridges; needs root
+	Root     Need = iota
+	IPRoute       // ip and tc: package iproute2
+	Ping          // package iputils-ping
+	OVS           // a private Open vSwitch: packages openvswitch-switch and nftables
+	Tshark        // package tshark
+	TUN           // kernel: /dev/net/tun
+	TCX           // kernel: eBPF programs on tcx hooks (6.6)
+	Clsact        // kernel: eBPF programs as filters of a clsact qdisc (4.5); needs root
+	VLAN          // kernel: VLAN interfaces; needs root
+	Bridge        // kernel: bridges; needs root
+	Landlock      // kernel: restriction of files (5.13, and switched on)
+	UserNS        // kernel: user namespaces
 )
 
 // ErrFeature is wrapped by the errors of Check that mean that the running kernel
@@ -80,13 +82,17 @@ func Check(n Need) error {
 		return checkKind("vlan", "link", "lo", "name", "v0", "type", "vlan", "id", "5")
 	case Bridge:
 		return checkKind("bridge", "name", "b0", "type", "bridge")
+	case Landlock:
+		return checkLandlock()
+	case UserNS:
+		return checkUserNS()
 	}
 	return fmt.Errorf("unknown need %d", n)
 }
 
 // String names the need.
 func (n Need) String() string {
-	names := [...]string{"root", "iproute2", "ping", "openvswitch", "tshark", "tun", "tcx", "clsact", "8021q", "bridge"}
+	names := [...]string{"root", "iproute2", "ping", "openvswitch", "tshark", "tun", "tcx", "clsact", "8021q", "bridge", "landlock", "user namespaces"}
 	if int(n) < len(names) {
 		return names[n]
 	}
@@ -109,6 +115,22 @@ func checkTUN() error {
 		return fmt.Errorf("%w TUN/TAP devices: %w", ErrFeature, err)
 	}
 	return f.Close()
+}
+
+// checkLandlock asks for the version of the kernel's interface.
+func checkLandlock() error {
+	const versionFlag = 1 // landlock_create_ruleset(2)
+	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, versionFlag); errno != 0 {
+		return fmt.Errorf("%w Landlock: %w", ErrFeature, errno)
+	}
+	return nil
+}
+
+func checkUserNS() error {
+	if _, err := os.Stat("/proc/self/ns/user"); err != nil {
+		return fmt.Errorf("%w user namespaces: %w", ErrFeature, err)
+	}
+	return nil
 }
 
 // passAll loads a program that does nothing.
