@@ -5,6 +5,8 @@ DESTDIR ?=
 PKG     ?= ./...
 RACE    ?=
 ARGS    ?=
+# Flags of go build, for packages.
+BUILDFLAGS ?=
 
 # Both binaries lie beside each other, because ifconfig starts the agrd that it
 # finds there, and in no directory that is in anybody's PATH, because Linux has
@@ -22,13 +24,13 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # No cgo: static binaries.
 GO = CGO_ENABLED=0 go
 
-.PHONY: all build demo test generate oracle bench bench-ifconfig sim sim-planted exhaustive conformance screenshot lint ci install uninstall clean help have-go need-root
+.PHONY: all build demo test generate oracle bench bench-ifconfig sim sim-planted exhaustive conformance screenshot lint ci install install-system uninstall deb deb-test clean help have-go need-root
 .NOTPARALLEL:
 
 all: build
 
 build: have-go
-	$(GO) build -trimpath -o bin/ ./cmd/ifconfig ./cmd/agrd
+	$(GO) build -trimpath $(BUILDFLAGS) -o bin/ ./cmd/ifconfig ./cmd/agrd
 
 demo: need-root build
 	bin/agrd demo
@@ -89,6 +91,23 @@ install: build
 	chmod 644 $(DESTDIR)$(LIBEXEC)/man/man8/ifconfig.8
 	ln -sf ../../../libexec/ifagr/man/man8/ifconfig.8 $(DESTDIR)$(MAN)/man8/ifagr-ifconfig.8
 
+# What systemd, udev and NetworkManager have to know. It is for packages: it is
+# where those look, whatever PREFIX is.
+install-system:
+	install -d $(DESTDIR)/usr/lib/systemd/system $(DESTDIR)/usr/lib/systemd/network $(DESTDIR)/usr/lib/NetworkManager/conf.d $(DESTDIR)/etc/default
+	install -m 644 contrib/systemd/*.service contrib/systemd/*.socket $(DESTDIR)/usr/lib/systemd/system/
+	sed -i 's|/usr/sbin/|$(SBIN)/|' $(DESTDIR)/usr/lib/systemd/system/*agrd*.service $(DESTDIR)/usr/lib/systemd/system/ifconfig@.service
+	install -m 644 contrib/systemd/90-agr.network contrib/systemd/90-agr.link $(DESTDIR)/usr/lib/systemd/network/
+	install -m 644 contrib/NetworkManager/90-agr.conf $(DESTDIR)/usr/lib/NetworkManager/conf.d/
+	install -m 644 contrib/debian/default $(DESTDIR)/etc/default/agrd
+
+deb: have-go
+	contrib/debian/build bin
+
+deb-test: need-root
+	@.ci/packages package
+	@.ci/run package
+
 uninstall:
 	rm -f $(DESTDIR)$(SBIN)/agrd $(DESTDIR)$(MAN)/man4/agr.4 $(DESTDIR)$(MAN)/man5/agrd.5 $(DESTDIR)$(MAN)/man5/ifconfig.if.5 $(DESTDIR)$(MAN)/man8/agrd.8 $(DESTDIR)$(MAN)/man8/ifagr-ifconfig.8
 	rm -rf $(DESTDIR)$(LIBEXEC)
@@ -112,6 +131,8 @@ help:
 	@echo 'make lint           formatting, vet, staticcheck, go.mod, manuals, scripts'
 	@echo 'make ci             everything that a change must pass: .ci/run (root)'
 	@echo 'make install        to $(LIBEXEC) (DESTDIR= PREFIX=); shadows no other ifconfig'
+	@echo 'make deb            a Debian package in bin; the same sources give the same octets'
+	@echo 'make deb-test       builds it twice, installs, uses, upgrades and purges it in a copy of this system (root)'
 	@echo 'make uninstall      undoes it'
 	@echo 'make clean          removes bin'
 

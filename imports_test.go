@@ -21,14 +21,15 @@ import (
 var allowed = map[string][]string{
 	".": {},
 
-	"netutil/ether":   {},
-	"netutil/eth":     {"netutil/ether"},
-	"netutil/hook":    {"netutil/ether", "netutil/rtnl"},
-	"netutil/pkt":     {"netutil/ether"},
-	"netutil/rtnl":    {"netutil/ether"},
-	"netutil/sd":      {},
-	"netutil/tap":     {"netutil/ether"},
-	"netutil/nettest": {"netutil/..."},
+	"netutil/ether":     {},
+	"netutil/eth":       {"netutil/ether"},
+	"netutil/hook":      {"netutil/ether", "netutil/rtnl"},
+	"netutil/pkt":       {"netutil/ether"},
+	"netutil/privilege": {},
+	"netutil/rtnl":      {"netutil/ether"},
+	"netutil/sd":        {},
+	"netutil/tap":       {"netutil/ether"},
+	"netutil/nettest":   {"netutil/..."},
 
 	"netutil/nettest/browser": {"netutil/nettest"},
 

@@ -64,6 +64,7 @@ type Manager struct {
 	wg      sync.WaitGroup
 	swept   bool          // guarded by ops
 	idle    chan struct{} // capacity 1: the last agr interface was destroyed
+	pulses  chan struct{} // Pulse asks whether watch takes its turns
 }
 
 var _ ctl.Handler = (*Manager)(nil)
@@ -74,7 +75,7 @@ func New(cfg Config, os OS, log *slog.Logger) *Manager {
 	m := &Manager{
 		cfg: cfg, os: os, log: log, hub: newHub(log),
 		aggs: make(map[string]*aggregate),
-		idle: make(chan struct{}, 1),
+		idle: make(chan struct{}, 1), pulses: make(chan struct{}),
 	}
 	m.health.started = time.Now()
 	file, err := state.Load(cfg.StatePath, cfg.BootID, cfg.Netns)

@@ -23,7 +23,8 @@ import (
 
 // Linux opens the operating system for the network namespace of the calling
 // thread, which must be the process's. The function that it returns closes it.
-func Linux(log *slog.Logger) (OS, func() error, error) {
+// Predecessors are the users, beside this one, who may have left interfaces.
+func Linux(log *slog.Logger, predecessors ...uint32) (OS, func() error, error) {
 	links, err := rtnl.Open()
 	if err != nil {
 		return OS{}, nil, fmt.Errorf("agr: %w", err)
@@ -39,7 +40,7 @@ func Linux(log *slog.Logger) (OS, func() error, error) {
 		Medium:  linuxMedium{drivers},
 		Queuer:  links,
 		Clock:   linuxClock{},
-		Opener:  linuxOpener{log},
+		Opener:  linuxOpener{log, predecessors},
 	}
 	closeAll := func() error { return errors.Join(links.Close(), drivers.Close()) }
 	return system, closeAll, nil
@@ -119,13 +120,16 @@ func (m linuxMedium) Speed(name string) (mbps uint64, halfDuplex bool) {
 	return s.Speed, s.Duplex == eth.HalfDuplex
 }
 
-type linuxOpener struct{ log *slog.Logger }
+type linuxOpener struct {
+	log          *slog.Logger
+	predecessors []uint32
+}
 
 func (o linuxOpener) Device(name string, mac ether.Addr, kind Datapath) (datapath.Device, error) {
 	if kind == Kernel {
 		return openKernel(name, mac, o.log)
 	}
-	return user.New(name, mac, o.log)
+	return user.New(name, mac, o.log, o.predecessors...)
 }
 
 // openKernel opens the kernel datapath, or says in a few words why there is none.

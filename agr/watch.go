@@ -50,6 +50,7 @@ func (m *Manager) watch(ctx context.Context, events <-chan rtnl.Event) error {
 			rested.Reset(lookShare * m.look(false))
 		case <-rested.C:
 			ready = events
+		case <-m.pulses:
 		case <-full.C:
 			m.resume()
 			m.ledger.flush()

@@ -37,9 +37,10 @@ func Lock(ctx context.Context, path string) (unlock func(), err error) {
 }
 
 // tryLock returns the locked file, or nil when somebody else has it. A file that
-// was removed between its opening and its locking is no lock.
+// was removed between its opening and its locking is no lock. A symbolic link is
+// not followed: the directory may be another user's.
 func tryLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -8,11 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -407,84 +405,4 @@ func TestListenReplacesADeadSocketOnly(t *testing.T) {
 		t.Fatalf("a dead daemon's socket: %v", err)
 	}
 	again.Close()
-}
-
-// asNobody, in the environment, makes this test binary a client without
-// privilege.
-const asNobody = "CTL_TEST_AS_NOBODY"
-
-func TestMain(m *testing.M) {
-	if path := os.Getenv(asNobody); path != "" {
-		c, err := DialPath(context.Background(), path, 0)
-		if err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		_, listErr := c.List()
-		_, statusErr := c.Status("agr0")
-		fmt.Println(ErrnoOf(c.Create("agr1")).Symbol(), ErrnoOf(c.Destroy("agr0")).Symbol(),
-			ErrnoOf(c.SetPort("agr0", "re0", AddPort)).Symbol(), ErrnoOf(c.SetPort("agr9", "re0", AddPort)).Symbol(),
-			ErrnoOf(c.SetMTU("agr0", 1500)).Symbol(), ErrnoOf(c.SetOptions("agr0", []Setting{{Option: OptMode}})).Symbol(), listErr, statusErr)
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-// Reading is for everybody, writing for uid 0 or the group (design D4); a
-// missing interface is ENXIO before the privilege is looked at (agr(4)).
-func TestAuthorisation(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Fatal("this test must run as root to become somebody else")
-	}
-	dir, err := os.MkdirTemp("", "ctl-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	client := filepath.Join(dir, "client")
-	self, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(client, self, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
-		name  string
-		group int
-		cred  syscall.Credential
-		want  string
-	}{
-		{"a stranger", -1, syscall.Credential{Uid: 65534, Gid: 65534}, "EPERM EPERM EPERM ENXIO EPERM EPERM <nil> <nil>"},
-		{"another group", 300, syscall.Credential{Uid: 65534, Gid: 65534, Groups: []uint32{301}}, "EPERM EPERM EPERM ENXIO EPERM EPERM <nil> <nil>"},
-		{"the group", 300, syscall.Credential{Uid: 65534, Gid: 300}, "OK OK OK ENXIO OK OK <nil> <nil>"},
-		{"a supplementary group", 300, syscall.Credential{Uid: 65534, Gid: 65534, Groups: []uint32{299, 300}}, "OK OK OK ENXIO OK OK <nil> <nil>"},
-	}
-	for i, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			path := filepath.Join(dir, fmt.Sprint(i, ".sock"))
-			l, err := Listen(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			done := make(chan error, 1)
-			s := &Server{Handler: &fakeHandler{}, Group: tt.group, Log: slog.New(slog.DiscardHandler)}
-			go func() { done <- s.Serve(ctx, l) }()
-			cmd := exec.Command(client)
-			cmd.Env = []string{asNobody + "=" + path, "GORACE=atexit_sleep_ms=0"}
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &tt.cred}
-			out, err := cmd.CombinedOutput()
-			cancel()
-			if serveErr := <-done; serveErr != nil {
-				t.Error(serveErr)
-			}
-			if err != nil || strings.TrimSpace(string(out)) != tt.want {
-				t.Errorf("got %s (%v), want %s", out, err, tt.want)
-			}
-		})
-	}
 }

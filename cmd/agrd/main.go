@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usage = `usage: agrd [-carrier-poll interval] [-datapath auto|kernel|user] [-group name]
-            [-idle] [-keepalive time] [-log text|json|syslog] [-metrics address] [-v]
+const usage = `usage: agrd [-carrier-poll interval] [-confine auto|no] [-datapath auto|kernel|user]
+            [-group name] [-idle] [-keepalive time] [-log text|json|syslog]
+            [-metrics address] [-v]
        agrd monitor [-j] [interface]
        agrd status [-html] [interface]
        agrd web [-l address]

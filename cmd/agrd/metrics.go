@@ -16,8 +16,9 @@ import (
 // it tries again. It does not end for that: aggregation matters more.
 const metricsRetry = 10 * time.Second
 
-// serveMetrics serves a Manager's metrics until the context ends.
-func serveMetrics(ctx context.Context, m *agr.Manager, at address, log *slog.Logger) error {
+// serveMetrics serves a Manager's metrics until the context ends. opened is called
+// when it has tried to listen: a daemon that is confined can do so no more.
+func serveMetrics(ctx context.Context, m *agr.Manager, at address, opened func(), log *slog.Logger) error {
 	h, err := metrics.Handler(metrics.Config{
 		Source: m, Version: version(), Go: runtime.Version(), Now: time.Now,
 		Daemon: func() metrics.Daemon { return metrics.Daemon(m.Health()) },
@@ -27,7 +28,7 @@ func serveMetrics(ctx context.Context, m *agr.Manager, at address, log *slog.Log
 	}
 	h = http.TimeoutHandler(h, 30*time.Second, "the scrape took too long\n")
 	for {
-		if err := listenMetrics(ctx, at, h, log); err != nil {
+		if err := listenMetrics(ctx, at, h, opened, log); err != nil {
 			log.Error("metrics not served", "address", at.String(), "err", err)
 		}
 		if sleep(ctx, metricsRetry) != nil {
@@ -36,8 +37,9 @@ func serveMetrics(ctx context.Context, m *agr.Manager, at address, log *slog.Log
 	}
 }
 
-func listenMetrics(ctx context.Context, at address, h http.Handler, log *slog.Logger) error {
+func listenMetrics(ctx context.Context, at address, h http.Handler, opened func(), log *slog.Logger) error {
 	l, err := at.listen()
+	opened()
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"os/user"
-	"strconv"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +20,7 @@ import (
 	"ifagr/agr/ctl"
 	"ifagr/agr/state"
 	"ifagr/netutil/rtnl"
+	"ifagr/netutil/sd"
 )
 
 // lockWait is how long a start waits for a predecessor that is ending.
@@ -39,6 +40,7 @@ type serveConfig struct {
 	log         string
 	metrics     *address // nil: not served
 	debug       bool
+	confine     string
 }
 
 func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
@@ -48,6 +50,7 @@ func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
 	fs.DurationVar(&c.carrierPoll, "carrier-poll", 8*time.Millisecond, "")
 	fs.DurationVar(&c.keepalive, "keepalive", 60*time.Second, "")
 	fs.BoolVar(&c.idle, "idle", false, "")
+	fs.StringVar(&c.confine, "confine", confineAuto, "")
 	fs.StringVar(&c.log, "log", "text", "")
 	fs.BoolVar(&c.debug, "v", false, "")
 	datapath := fs.String("datapath", "", "")
@@ -72,6 +75,9 @@ func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
 	}
 	if c.keepalive < 0 {
 		return c, fmt.Errorf("-keepalive %v: negative", c.keepalive)
+	}
+	if err := checkConfine(c.confine); err != nil {
+		return c, err
 	}
 	var err error
 	if c.datapath, err = datapathWish(*datapath, os.Getenv(datapathEnv)); err != nil {
@@ -102,21 +108,6 @@ func datapathWish(option, env string) (agr.Datapath, error) {
 	return d, nil
 }
 
-// groupID finds a group by its name or number; no name is no group, -1.
-func groupID(name string) (int, error) {
-	if name == "" {
-		return -1, nil
-	}
-	if id, err := strconv.Atoi(name); err == nil && id >= 0 {
-		return id, nil
-	}
-	g, err := user.LookupGroup(name)
-	if err != nil {
-		return -1, fmt.Errorf("-group: %w", err)
-	}
-	return strconv.Atoi(g.Gid)
-}
-
 // serve runs the daemon until a signal, or until it is idle.
 func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 	cfg, err := parseServe(args, stderr)
@@ -131,6 +122,13 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 	defer queue.close()
 	log := slog.New(handler)
 	signal.Ignore(unix.SIGPIPE) // a log that nobody reads is no reason to end
+	can, err := look()
+	if err != nil {
+		return err
+	}
+	if err := can.check(cfg.datapath, log); err != nil {
+		return err
+	}
 	cookie, err := ctl.NetnsCookie()
 	if err != nil {
 		return err
@@ -162,7 +160,7 @@ func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie 
 	if err != nil {
 		return err
 	}
-	system, closeSystem, err := agr.Linux(log)
+	system, closeSystem, err := agr.Linux(log, predecessors(filepath.Dir(statePath))...)
 	if err != nil {
 		return err
 	}
@@ -182,18 +180,25 @@ func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie 
 	if err != nil {
 		return err
 	}
+	opened := make(chan struct{})
+	group.Go(func() error {
+		open := sync.OnceFunc(func() { close(opened) })
+		defer open()
+		if cfg.metrics == nil {
+			return nil
+		}
+		return serveMetrics(ctx, m, *cfg.metrics, open, log)
+	})
 	ready := make(chan struct{})
 	group.Go(func() error { return m.Run(ctx, watcher.C, func() { close(ready) }) })
 	group.Go(func() error {
 		<-ready
+		<-opened
 		if cfg.log == "syslog" {
 			detach(log)
 		}
-		return listen(ctx, &ctl.Server{Handler: m, Netns: cookie, Group: cfg.group, Log: log}, socket)
+		return listen(ctx, cfg, m, cookie, socket, log)
 	})
-	if cfg.metrics != nil {
-		group.Go(func() error { return serveMetrics(ctx, m, *cfg.metrics, log) })
-	}
 	if cfg.idle {
 		group.Go(func() error { endWhenIdle(ctx, m, cancel); return nil })
 	}
@@ -213,13 +218,28 @@ func detach(log *slog.Logger) {
 	}
 }
 
-func listen(ctx context.Context, s *ctl.Server, socket string) error {
+// listen answers on the sockets, once the daemon has given up what it does not
+// need any more.
+func listen(ctx context.Context, cfg serveConfig, m *agr.Manager, cookie uint64, socket string, log *slog.Logger) error {
+	manager, err := newService(log)
+	if err != nil {
+		return err
+	}
 	l, err := ctl.Listen(socket)
 	if err != nil {
 		return err
 	}
-	s.Log.Info("serving", "socket", socket, "netns", s.Netns)
-	return s.Serve(ctx, l)
+	confine(cfg.confine, filepath.Dir(socket), log)
+	log.Info("serving", "socket", socket, "netns", cookie, "handed over", len(manager.sockets))
+	manager.ready(len(m.List()))
+	s := &ctl.Server{Handler: m, Netns: cookie, Group: cfg.group, Log: log}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, l := range append(manager.sockets, l) {
+		group.Go(func() error { return s.Serve(ctx, l) })
+	}
+	group.Go(func() error { manager.watchdog(ctx, m.Pulse); return nil })
+	group.Go(func() error { <-ctx.Done(); manager.tell(sd.Stopping); return nil })
+	return group.Wait()
 }
 
 // endWhenIdle ends a daemon that has no agr interface (any more).

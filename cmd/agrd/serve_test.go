@@ -38,3 +38,25 @@ func TestDatapathWish(t *testing.T) {
 		})
 	}
 }
+
+// A group is found by name or number; the one of the unknown is refused.
+func TestGroupID(t *testing.T) {
+	tests := []struct {
+		name  string
+		want  int
+		fails bool
+	}{
+		{"", -1, false},
+		{"root", 0, false},
+		{"17", 17, false},
+		{"-1", -1, true},
+		{"no such group", -1, true},
+		{"65534", -1, true},
+		{"nogroup", -1, true},
+	}
+	for _, tt := range tests {
+		if got, err := groupID(tt.name); got != tt.want || (err != nil) != tt.fails {
+			t.Errorf("%q: %d, %v; want %d, failure %v", tt.name, got, err, tt.want, tt.fails)
+		}
+	}
+}

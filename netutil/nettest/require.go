@@ -33,6 +33,8 @@ const (
 	Bridge        // kernel: bridges; needs root
 	Chromium      // package chromium
 	Promtool      // package prometheus
+	Landlock      // kernel: restriction of files (5.13, and switched on)
+	UserNS        // kernel: user namespaces
 )
 
 // ErrFeature is wrapped by the errors of Check that mean that the running kernel
@@ -86,13 +88,20 @@ func Check(n Need) error {
 		return programs("chromium", "chromium")
 	case Promtool:
 		return programs("prometheus", "promtool")
+	case Landlock:
+		return checkLandlock()
+	case UserNS:
+		return checkUserNS()
 	}
 	return fmt.Errorf("unknown need %d", n)
 }
 
 // String names the need.
 func (n Need) String() string {
-	names := [...]string{"root", "iproute2", "ping", "openvswitch", "tshark", "tun", "tcx", "clsact", "8021q", "bridge", "chromium", "promtool"}
+	names := [...]string{
+		"root", "iproute2", "ping", "openvswitch", "tshark", "tun", "tcx", "clsact", "8021q", "bridge", "chromium", "promtool",
+		"landlock", "user namespaces",
+	}
 	if int(n) < len(names) {
 		return names[n]
 	}
@@ -115,6 +124,22 @@ func checkTUN() error {
 		return fmt.Errorf("%w TUN/TAP devices: %w", ErrFeature, err)
 	}
 	return f.Close()
+}
+
+// checkLandlock asks for the version of the kernel's interface.
+func checkLandlock() error {
+	const versionFlag = 1 // landlock_create_ruleset(2)
+	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, versionFlag); errno != 0 {
+		return fmt.Errorf("%w Landlock: %w", ErrFeature, errno)
+	}
+	return nil
+}
+
+func checkUserNS() error {
+	if _, err := os.Stat("/proc/self/ns/user"); err != nil {
+		return fmt.Errorf("%w user namespaces: %w", ErrFeature, err)
+	}
+	return nil
 }
 
 // passAll loads a program that does nothing.

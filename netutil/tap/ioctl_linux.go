@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -32,9 +33,9 @@ func attach(name string, flags uint16) (int, error) {
 }
 
 // checkOurs looks, before anything is touched, whether the interface is one that
-// Create could have made for this user. The kernel would let CAP_NET_ADMIN
+// Create could have made for this user or a predecessor. The kernel would let CAP_NET_ADMIN
 // attach to any TAP device and would change its flags on the way.
-func checkOurs(name string) error {
+func checkOurs(name string, predecessors []uint32) error {
 	h, err := netlink.NewHandle()
 	if err != nil {
 		return fmt.Errorf("netlink: %w", err)
@@ -49,10 +50,17 @@ func checkOurs(name string) error {
 	}
 	t, ok := link.(*netlink.Tuntap)
 	if !ok || t.Mode != netlink.TUNTAP_MODE_TAP || t.NonPersist ||
-		t.Flags&netlink.TUNTAP_MULTI_QUEUE != 0 || t.Owner != uint32(os.Geteuid()) {
+		t.Flags&netlink.TUNTAP_MULTI_QUEUE != 0 || !mayAdopt(t.Owner, uint32(os.Geteuid()), predecessors) {
 		return ErrNotOurs
 	}
 	return nil
+}
+
+// mayAdopt says whose devices a user takes over: his own, and those of the users
+// who were there before him.
+func mayAdopt(owner, user uint32, predecessors []uint32) bool {
+	const nobody = ^uint32(0) // TUNSETOWNER was never called
+	return owner != nobody && (owner == user || slices.Contains(predecessors, owner))
 }
 
 func isPersistent(fd int, name string) (bool, error) {

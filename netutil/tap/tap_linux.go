@@ -32,7 +32,7 @@ const (
 // Errors that callers branch on.
 var (
 	// ErrNotOurs says that an interface exists and is not a persistent TAP
-	// device with one queue that belongs to this user.
+	// device with one queue that belongs to this user or a predecessor.
 	ErrNotOurs = errors.New("not a persistent tap device of ours")
 	// ErrBusy says that another process is attached to the device, or, on
 	// Create, that an interface of that name exists.
@@ -95,17 +95,18 @@ func create(name string, o Options) (*Device, error) {
 // Open adopts an existing persistent device, as it is but without carrier. It
 // fails with os.ErrNotExist when there is no interface of that name, with
 // ErrNotOurs when it is something else, and with ErrBusy when another process
-// is attached. After an error the interface is what it was.
-func Open(name string) (*Device, error) {
-	d, err := open(name)
+// is attached. After an error the interface is what it was. Predecessors are the
+// users whose devices are adopted beside this user's own, who owns it afterwards.
+func Open(name string, predecessors ...uint32) (*Device, error) {
+	d, err := open(name, predecessors)
 	if err != nil {
 		return nil, fmt.Errorf("tap open %s: %w", name, err)
 	}
 	return d, nil
 }
 
-func open(name string) (*Device, error) {
-	if err := checkOurs(name); err != nil {
+func open(name string, predecessors []uint32) (*Device, error) {
+	if err := checkOurs(name, predecessors); err != nil {
 		return nil, err
 	}
 	fd, err := attach(name, flags)

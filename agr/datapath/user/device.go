@@ -43,8 +43,9 @@ type Device struct {
 // New makes agrN with the given address (zero: the kernel's choice), or adopts
 // the one that a process before this one left, which keeps its address. It has
 // no carrier yet. After an error nothing has changed. It may raise GOMAXPROCS.
-func New(name string, mac ether.Addr, log *slog.Logger) (*Device, error) {
-	t, err := tap.Open(name)
+// Predecessors are the users, beside this one, that such a process may have been.
+func New(name string, mac ether.Addr, log *slog.Logger, predecessors ...uint32) (*Device, error) {
+	t, err := tap.Open(name, predecessors...)
 	adopted := err == nil
 	if errors.Is(err, os.ErrNotExist) {
 		t, err = tap.Create(name, tap.Options{Addr: mac})

@@ -86,7 +86,8 @@ func setNoARP(ifindex int) (func() error, error) {
 
 // changeNoARP sets or clears IFF_NOARP and tells what it was.
 func changeNoARP(ifindex int, on bool) (was bool, err error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	// Of any family: a service that may make no Internet sockets needs none.
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return false, fmt.Errorf("noarp: %w", err)
 	}
