@@ -29,6 +29,7 @@ const settle = 5 * time.Second
 var binDir string
 
 func TestMain(m *testing.M) {
+	runSupervised()
 	os.Exit(testMain(m))
 }
 
@@ -108,6 +109,7 @@ type host struct {
 	t        *testing.T
 	bin      string
 	datapath string
+	socket   string // instead of the namespace's own
 }
 
 // newHost makes one whose aggregates use a datapath. A daemon that ifconfig
@@ -128,7 +130,11 @@ type result struct {
 // env is an environment in which our programs are found first, and use the
 // host's datapath.
 func (h *host) env() []string {
-	return append(os.Environ(), "PATH="+h.bin+":"+os.Getenv("PATH"), "IFCONFIG_HINTS=0", datapathEnv(h.datapath))
+	env := append(os.Environ(), "PATH="+h.bin+":"+os.Getenv("PATH"), "IFCONFIG_HINTS=0", datapathEnv(h.datapath))
+	if h.socket != "" {
+		env = append(env, ctl.SocketEnv+"="+h.socket)
+	}
+	return env
 }
 
 // startDaemon starts an agrd by hand, with options, and waits until it serves.
@@ -254,6 +260,9 @@ func (h *host) settings(name string) settings {
 
 // client connects to the host's daemon.
 func (h *host) client() (c *ctl.Client, err error) {
+	if h.socket != "" {
+		return ctl.DialPath(context.Background(), h.socket, 0)
+	}
 	h.Do(func() { c, err = ctl.Dial(context.Background()) })
 	return c, err
 }
@@ -298,6 +307,9 @@ func (h *host) distributes(ports ...string) error {
 
 // daemonPid is the process that answers on the host's socket.
 func (h *host) daemonPid() (int, error) {
+	if h.socket != "" {
+		return socketOwner(h.socket)
+	}
 	var cookie uint64
 	var err error
 	h.Do(func() { cookie, err = ctl.NetnsCookie() })

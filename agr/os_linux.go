@@ -22,8 +22,10 @@ import (
 )
 
 // Linux opens the operating system for the network namespace of the calling
-// thread, which must be the process's. The function that it returns closes it.
-func Linux(log *slog.Logger) (OS, func() error, error) {
+// thread, which must be the process's. What a predecessor in this process has left
+// is used up by the devices that it is of. The function that it returns closes the
+// rest of it, too.
+func Linux(log *slog.Logger, left Heritage) (OS, func() error, error) {
 	links, err := rtnl.Open()
 	if err != nil {
 		return OS{}, nil, fmt.Errorf("agr: %w", err)
@@ -39,9 +41,9 @@ func Linux(log *slog.Logger) (OS, func() error, error) {
 		Medium:  linuxMedium{drivers},
 		Queuer:  links,
 		Clock:   linuxClock{},
-		Opener:  linuxOpener{log},
+		Opener:  linuxOpener{log, left},
 	}
-	closeAll := func() error { return errors.Join(links.Close(), drivers.Close()) }
+	closeAll := func() error { return errors.Join(links.Close(), drivers.Close(), left.Close()) }
 	return system, closeAll, nil
 }
 
@@ -117,13 +119,16 @@ func (m linuxMedium) Speed(name string) (mbps uint64, halfDuplex bool) {
 	return s.Speed, s.Duplex == eth.HalfDuplex
 }
 
-type linuxOpener struct{ log *slog.Logger }
+type linuxOpener struct {
+	log  *slog.Logger
+	left Heritage
+}
 
 func (o linuxOpener) Device(name string, mac ether.Addr, kind Datapath) (datapath.Device, error) {
 	if kind == Kernel {
 		return openKernel(name, mac, o.log)
 	}
-	return user.New(name, mac, o.log)
+	return user.Inherit(name, mac, o.left.Part(name), o.log)
 }
 
 // openKernel opens the kernel datapath, or says in a few words why there is none.

@@ -4,6 +4,7 @@
 //	agrd [options]          serve
 //	agrd monitor [-j] [agr] show transitions as they happen
 //	agrd netstart [if...]   configure interfaces from ifconfig.xxN files
+//	agrd teardown [agr...]  end agr interfaces in order
 //	agrd demo               two systems, two links, one aggregate, and a cut
 //
 // See agrd(8).

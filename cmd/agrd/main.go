@@ -11,10 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usage = `usage: agrd [-carrier-poll interval] [-datapath auto|kernel|user] [-group name]
-            [-idle] [-log text|json|syslog] [-v]
+const usage = `usage: agrd [-carrier-poll interval] [-check] [-datapath auto|kernel|user]
+            [-group name] [-idle] [-log text|json|syslog] [-v]
        agrd monitor [-j] [interface]
        agrd netstart [-d directory] [interface ...]
+       agrd teardown [-f] [interface ...]
        agrd demo
 `
 
@@ -37,6 +38,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			cmd, args = monitor, args[1:]
 		case "netstart":
 			cmd, args = runNetstart, args[1:]
+		case "teardown":
+			cmd, args = teardown, args[1:]
 		case "demo":
 			cmd, args = runDemo, args[1:]
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -25,6 +26,11 @@ import (
 // lockWait is how long a start waits for a predecessor that is ending.
 const lockWait = 5 * time.Second
 
+// dyingWait is how long it waits for one that does not answer any more: a killed
+// process keeps its locks until the kernel has done what it was doing for it, which
+// may have to wait for others.
+const dyingWait = time.Minute
+
 // idleGrace is how long a daemon that was started for its agr interfaces stays
 // without one.
 const idleGrace = 2 * time.Second
@@ -35,6 +41,7 @@ type serveConfig struct {
 	datapath    agr.Datapath
 	group       int
 	idle        bool
+	check       bool
 	log         string
 	debug       bool
 }
@@ -44,6 +51,7 @@ func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
 	fs := flag.NewFlagSet("agrd", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.DurationVar(&c.carrierPoll, "carrier-poll", 8*time.Millisecond, "")
+	fs.BoolVar(&c.check, "check", false, "")
 	fs.BoolVar(&c.idle, "idle", false, "")
 	fs.StringVar(&c.log, "log", "text", "")
 	fs.BoolVar(&c.debug, "v", false, "")
@@ -106,8 +114,44 @@ func groupID(name string) (int, error) {
 	return strconv.Atoi(g.Gid)
 }
 
+// place is the network namespace that a daemon serves, and its files.
+type place struct {
+	cookie    uint64
+	bootID    string
+	statePath string
+	socket    string
+}
+
+// here is the place of the calling thread.
+func here() (place, error) {
+	cookie, err := ctl.NetnsCookie()
+	if err != nil {
+		return place{}, err
+	}
+	boot, err := state.BootID()
+	if err != nil {
+		return place{}, err
+	}
+	dir := ctl.RunDirectory()
+	p := place{cookie: cookie, bootID: boot, statePath: state.Path(dir, cookie), socket: os.Getenv(ctl.SocketEnv)}
+	if p.socket == "" {
+		p.socket = ctl.SocketPath(dir, cookie)
+	}
+	return p, nil
+}
+
+// readable is an error when there is a state that this program cannot read, but
+// another one could, and which therefore must not be touched.
+func (p place) readable() error {
+	_, err := state.Load(p.statePath, p.bootID, p.cookie)
+	if err == nil || errors.Is(err, state.ErrForeign) || errors.Is(err, state.ErrCorrupt) {
+		return nil
+	}
+	return fmt.Errorf("nothing is touched: %w", err)
+}
+
 // serve runs the daemon until a signal, or until it is idle.
-func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
+func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	cfg, err := parseServe(args, stderr)
 	if err != nil {
 		return err
@@ -116,52 +160,112 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	at, err := here()
+	if err != nil {
+		return err
+	}
+	if cfg.check {
+		return check(stdout, at)
+	}
 	queue, handler := newLogQueue(handler)
 	defer queue.close()
-	log := slog.New(handler)
-	signal.Ignore(unix.SIGPIPE) // a log that nobody reads is no reason to end
-	cookie, err := ctl.NetnsCookie()
-	if err != nil {
+	// A log that nobody reads is no reason to end, nor is an upgrade that is asked for
+	// too early.
+	signal.Ignore(unix.SIGPIPE, upgradeSignal)
+	if err := os.MkdirAll(filepath.Dir(at.statePath), 0o755); err != nil {
 		return err
 	}
-	dir := ctl.RunDirectory()
-	socket := os.Getenv(ctl.SocketEnv)
-	if socket == "" {
-		socket = ctl.SocketPath(dir, cookie)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	d := &daemon{cfg: cfg, queue: queue, log: slog.New(handler), place: at, self: ownPath(os.Args[0])}
+	if err := d.take(ctx, takeHeritage()); err != nil {
 		return err
 	}
-	statePath := state.Path(dir, cookie)
-	wait, cancel := context.WithTimeout(ctx, lockWait)
-	defer cancel()
-	unlock, err := ctl.Lock(wait, statePath+".lock")
-	if errors.Is(err, ctl.ErrLocked) {
-		return fmt.Errorf("another agrd serves this network namespace: %w", err)
-	}
-	if err != nil {
+	defer d.end()
+	if err := at.readable(); err != nil {
 		return err
 	}
-	defer unlock()
-	return serveLocked(ctx, cfg, log, cookie, statePath, socket)
+	return d.run(ctx)
 }
 
-func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie uint64, statePath, socket string) error {
-	bootID, err := state.BootID()
-	if err != nil {
-		return err
+// daemon is one that serves: there is one for each network namespace.
+type daemon struct {
+	cfg   serveConfig
+	queue *logQueue
+	log   *slog.Logger
+	self  string // the program's file
+	place
+
+	lock *ctl.Locked
+	left agr.Heritage // by a predecessor in this process, or for a successor
+	door *os.File     // the listening socket, while it is there
+}
+
+// take makes this the daemon of the namespace, unless a predecessor in this process
+// was already.
+func (d *daemon) take(ctx context.Context, left agr.Heritage) error {
+	d.left = left
+	path := d.statePath + ".lock"
+	d.door = file(left, listenName)
+	if f := file(left, lockName); f != nil {
+		d.lock = ctl.Inherit(path, f)
+		return nil
 	}
-	system, closeSystem, err := agr.Linux(log)
+	var err error
+	for deadline := time.Now().Add(dyingWait); d.lock == nil; {
+		if d.lock, err = lockFor(ctx, path); err == nil || !errors.Is(err, ctl.ErrLocked) {
+			return err
+		}
+		if ctx.Err() != nil || d.isServed(ctx) || time.Now().After(deadline) {
+			return fmt.Errorf("another agrd serves this network namespace: %w", err)
+		}
+	}
+	return nil
+}
+
+// lockFor waits for the lock of a predecessor that is ending.
+func lockFor(ctx context.Context, path string) (*ctl.Locked, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	return ctl.Lock(ctx, path)
+}
+
+// isServed reports whether a daemon answers here.
+func (d *daemon) isServed(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	c, err := ctl.DialPath(ctx, d.socket, 0)
+	if err != nil {
+		return false
+	}
+	_, err = c.List()
+	return errors.Join(err, c.Close()) == nil
+}
+
+// run serves, and goes on as another program when it is told to.
+func (d *daemon) run(ctx context.Context) error {
+	for {
+		err := d.serve(ctx)
+		if !errors.Is(err, agr.ErrReplaced) || ctx.Err() != nil {
+			return err
+		}
+		d.queue.flush()
+		err = d.exec()
+		d.log.Error("not replaced; this program goes on", "err", err)
+	}
+}
+
+// serve is one life of the daemon, until the context ends, or with agr.ErrReplaced.
+func (d *daemon) serve(ctx context.Context) error {
+	system, closeSystem, err := agr.Linux(d.log, d.left)
 	if err != nil {
 		return err
 	}
 	defer closeSystem()
 	m := agr.New(agr.Config{
-		StatePath:   statePath,
-		Datapath:    cfg.datapath,
-		CarrierPoll: cfg.carrierPoll,
-		Netns:       cookie, BootID: bootID,
-	}, system, log)
+		StatePath:   d.statePath,
+		Datapath:    d.cfg.datapath,
+		CarrierPoll: d.cfg.carrierPoll,
+		Netns:       d.cookie, BootID: d.bootID,
+	}, system, d.log)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -171,18 +275,27 @@ func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie 
 		return err
 	}
 	ready := make(chan struct{})
+	clients := newClients(ctx)
 	group.Go(func() error { return m.Run(ctx, watcher.C, func() { close(ready) }) })
 	group.Go(func() error {
+		defer close(clients.gone)
 		<-ready
-		if cfg.log == "syslog" {
-			detach(log)
+		if d.cfg.log == "syslog" {
+			detach(d.log)
 		}
-		return listen(ctx, &ctl.Server{Handler: m, Netns: cookie, Group: cfg.group, Log: log}, socket)
+		err := d.listen(clients.ctx, &ctl.Server{Handler: m, Netns: d.cookie, Group: d.cfg.group, Log: d.log})
+		if ctx.Err() != nil { // else a successor goes on to listen
+			d.stopListening()
+		}
+		return err
 	})
-	if cfg.idle {
+	group.Go(func() error { return d.awaitUpgrade(ctx, ready, clients) })
+	if d.cfg.idle {
 		group.Go(func() error { endWhenIdle(ctx, m, cancel); return nil })
 	}
-	return group.Wait()
+	err = group.Wait()
+	d.left = m.Heritage()
+	return err
 }
 
 // detach lets go of the stderr of whoever started the daemon, which has heard
@@ -196,15 +309,6 @@ func detach(log *slog.Logger) {
 	if err != nil {
 		log.Warn("stderr kept", "err", err)
 	}
-}
-
-func listen(ctx context.Context, s *ctl.Server, socket string) error {
-	l, err := ctl.Listen(socket)
-	if err != nil {
-		return err
-	}
-	s.Log.Info("serving", "socket", socket, "netns", s.Netns)
-	return s.Serve(ctx, l)
 }
 
 // endWhenIdle ends a daemon that has no agr interface (any more).
