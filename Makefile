@@ -24,7 +24,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # No cgo: static binaries.
 GO = CGO_ENABLED=0 go
 
-.PHONY: all build demo test generate oracle bench bench-ifconfig sim sim-planted exhaustive conformance screenshot lint ci install install-system uninstall deb deb-test clean help have-go need-root
+.PHONY: all build demo test generate oracle bench bench-ifconfig restarts failpoints sim sim-planted exhaustive conformance screenshot lint ci install install-system uninstall deb deb-test clean help have-go need-root
 .NOTPARALLEL:
 
 all: build
@@ -43,6 +43,14 @@ test: need-root build
 bench: need-root build
 	@.ci/packages test
 	$(GO) run ./bench/datapath $(ARGS)
+
+restarts: need-root build
+	@.ci/packages test
+	$(GO) run ./bench/datapath -restarts $(or $(N),100) -ways $(or $(WAYS),kernel) $(ARGS) restarts
+
+failpoints: need-root build
+	@.ci/packages test
+	$(GO) test -count=1 -timeout=60m -parallel=6 -v -run '^TestFailpoints$$' . -failpoints $(ARGS)
 
 bench-ifconfig: need-root build
 	@.ci/packages bench
@@ -121,6 +129,8 @@ help:
 	@echo 'make test           all tests; installs what is missing (root). RACE=1, PKG=./agr/..., ARGS="-run X"'
 	@echo 'make bench          both datapaths, a bare veth and Open vSwitch; ARGS=scale: 1,000 aggregates (root)'
 	@echo 'make bench-ifconfig our ifconfig, ip and net-tools with 4,000 interfaces (root)'
+	@echo 'make restarts       frames lost while the daemon is exchanged. N=1000 WAYS=kernel,user (root)'
+	@echo 'make failpoints     kills the daemon before every change that it makes (root)'
 	@echo 'make oracle         what NetBSD said against what we say: agree, differ, skipped (root)'
 	@echo 'make generate       the object of the eBPF programs from their C source (clang-14)'
 	@echo 'make sim            many systems, cables and faults on a virtual clock. HOURS=1000 SEED=1 ARGS=-trace'

@@ -29,6 +29,7 @@ const settle = 5 * time.Second
 var binDir string
 
 func TestMain(m *testing.M) {
+	runSupervised()
 	os.Exit(testMain(m))
 }
 

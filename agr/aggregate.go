@@ -70,6 +70,8 @@ type aggregate struct {
 
 	ending  bool // destroyed, or its interface has gone
 	destroy bool // delete the interface at the end
+
+	heritage Heritage // for a successor, when the owner has ended
 }
 
 // received is a slow-protocol frame of a port.
@@ -87,7 +89,7 @@ func (a *aggregate) run(ctx context.Context) {
 	for !a.ending {
 		select {
 		case <-ctx.Done():
-			a.stop()
+			a.stop(errors.Is(context.Cause(ctx), ErrReplaced))
 			return
 		case f := <-a.requests:
 			a.catchUp()
@@ -339,11 +341,19 @@ func (a *aggregate) setFlags(set, clear ctl.LinkFlags) error {
 }
 
 // stop ends the aggregate as the daemon ends. agrN stays for a successor, and so
-// does what the ledger knows. Where nothing forwards without the daemon, the
-// partners are told (design D11).
-func (a *aggregate) stop() {
+// does what the ledger knows. Where frames are forwarded meanwhile, or wait for a
+// successor that is about to go on, the partners hear from us once more, so that they
+// wait as long as they can; elsewhere they are told (design D11).
+func (a *aggregate) stop(replaced bool) {
 	a.endDepartures()
-	if !a.dev.Info().Outlives {
+	switch {
+	case a.resuming: // what a predecessor knew is still to be used
+	case a.dev.Info().Outlives || replaced:
+		a.step(lacp.Repeat{})
+		a.settle()
+		a.remind()
+		a.memory.write()
+	default:
 		a.step(lacp.Leave{})
 		a.settle()
 		a.memory.forget()
@@ -351,9 +361,21 @@ func (a *aggregate) stop() {
 	for _, p := range a.ports {
 		p.close()
 	}
-	if err := a.dev.Close(false); err != nil {
+	if err := a.leaveDevice(replaced); err != nil {
 		a.log.Warn("datapath did not close", "agr", a.name, "err", err)
 	}
+}
+
+// leaveDevice gives the device up for a successor, with what it leaves to one that
+// begins at once.
+func (a *aggregate) leaveDevice(replaced bool) error {
+	heir, ok := a.dev.(datapath.Bequeather)
+	if !ok || !replaced {
+		return a.dev.Close(false)
+	}
+	var err error
+	a.heritage, err = heir.Bequeath()
+	return err
 }
 
 // end is what remains to do for an aggregate that is no more: ports that it

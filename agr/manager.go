@@ -65,28 +65,40 @@ type Manager struct {
 	swept   bool          // guarded by ops
 	idle    chan struct{} // capacity 1: the last agr interface was destroyed
 	pulses  chan struct{} // Pulse asks whether watch takes its turns
+	left    Heritage      // what ended aggregates leave to a successor
 }
 
 var _ ctl.Handler = (*Manager)(nil)
 
-// New makes a Manager with what the state file knows. A state file that cannot
-// be believed is set aside; that is logged and no error.
+// ErrReplaced is the cause (context.Cause) of an end after which a successor goes on
+// at once: no partner is told of it.
+var ErrReplaced = errors.New("agr: replaced by a successor")
+
+// New makes a Manager with what the state file knows. A state file that is damaged
+// is set aside; that is logged and no error. One of another version, or that cannot be
+// read, must not be handed to it.
 func New(cfg Config, os OS, log *slog.Logger) *Manager {
 	m := &Manager{
 		cfg: cfg, os: os, log: log, hub: newHub(log),
 		aggs: make(map[string]*aggregate),
 		idle: make(chan struct{}, 1), pulses: make(chan struct{}),
+		left: make(Heritage),
 	}
 	m.health.started = time.Now()
 	file, err := state.Load(cfg.StatePath, cfg.BootID, cfg.Netns)
 	switch {
 	case errors.Is(err, state.ErrForeign):
 		log.Warn("state ignored", "err", err)
-	case err != nil:
+	case errors.Is(err, state.ErrCorrupt):
 		log.Error("state not read", "err", err)
 		if bad, err := state.SetAside(cfg.StatePath); err == nil {
 			log.Error("state set aside", "file", bad)
 		}
+	case err != nil:
+		log.Error("state not read", "err", err)
+	}
+	if err := state.Tidy(cfg.StatePath, file); err != nil {
+		log.Warn("files left", "err", err)
 	}
 	m.ledger = &ledger{path: cfg.StatePath, file: file, log: log}
 	return m
@@ -105,8 +117,8 @@ func (m *Manager) EndIfIdle() bool {
 }
 
 // Run resumes what a predecessor left and serves until the context ends; then
-// every partner has been told and every aggregate is closed. Ports stay ports,
-// for the next start (design D11).
+// every partner has been told that has to be, and every aggregate is closed. Ports
+// stay ports, for the next start (design D11).
 func (m *Manager) Run(ctx context.Context, events <-chan rtnl.Event, ready func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -123,6 +135,10 @@ func (m *Manager) Run(ctx context.Context, events <-chan rtnl.Event, ready func(
 	m.wg.Wait()
 	return err
 }
+
+// Heritage is what is left, after a Run that has ended with ErrReplaced as the cause,
+// for the successor.
+func (m *Manager) Heritage() Heritage { return m.left }
 
 // Create makes an agr interface: EINVAL for a name that is not "agr" and a unit,
 // EEXIST for one that exists. agr01 is agr1, as on NetBSD.
@@ -239,6 +255,7 @@ func (m *Manager) ended(a *aggregate) {
 	if m.aggs[a.name] == a {
 		delete(m.aggs, a.name)
 	}
+	m.left.Add(a.name, a.heritage)
 	if len(m.aggs) == 0 && m.ctx.Err() == nil {
 		select {
 		case m.idle <- struct{}{}:

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"ifagr/agr/ctl"
 	"ifagr/agr/lacp"
 	"ifagr/agr/state"
 )
@@ -20,12 +21,22 @@ import (
 type mind struct {
 	LACP   lacp.Memory `json:"lacp"`
 	Delays []delay     `json:"collector_delays,omitempty"`
+	Shown  []shown     `json:"shown,omitempty"`
 }
 
 // delay is how long a port's partner may keep a frame.
 type delay struct {
 	Port  uint16        `json:"port"`
 	Delay time.Duration `json:"ns"`
+}
+
+// shown is what a port shows of its past. It alone is no reason to write, so the
+// counters of a daemon that was killed are those of its last change of state.
+type shown struct {
+	Port       uint16       `json:"port"`
+	Counters   ctl.Counters `json:"counters"`
+	LastChange time.Time    `json:"last_change,omitzero"`
+	History    []ctl.Change `json:"history"`
 }
 
 func (m *mind) equal(o *mind) bool { return m.LACP.Equal(&o.LACP) && slices.Equal(m.Delays, o.Delays) }
@@ -64,6 +75,11 @@ func (m *memory) save() {
 	if m.written && !m.failing && m.next.equal(&m.saved) {
 		return
 	}
+	m.write()
+}
+
+// write writes next down.
+func (m *memory) write() {
 	body, err := json.Marshal(&m.next)
 	if err == nil {
 		err = state.SaveMemory(m.path, state.Memory{BootID: m.bootID, Netns: m.netns, Body: body})
@@ -94,13 +110,19 @@ func (a *aggregate) keepInMind() {
 		return
 	}
 	a.changed = false
+	a.remind()
+	a.memory.save()
+}
+
+// remind takes down what is to be in memory.
+func (a *aggregate) remind() {
 	m := &a.memory.next
 	a.lacp.Remember(&m.LACP)
-	m.Delays = m.Delays[:0]
+	m.Delays, m.Shown = m.Delays[:0], m.Shown[:0]
 	for _, p := range a.ports {
 		m.Delays = append(m.Delays, delay{p.number, p.maxDelay})
+		m.Shown = append(m.Shown, shown{p.number, p.count, p.lastChange, p.history})
 	}
-	a.memory.save()
 }
 
 // recall gives the protocol the ports that a predecessor had, as it had them. The
@@ -116,6 +138,11 @@ func (a *aggregate) recall() {
 		for _, d := range had.Delays {
 			if d.Port == p.number {
 				p.maxDelay = d.Delay
+			}
+		}
+		for _, s := range had.Shown {
+			if s.Port == p.number {
+				p.count, p.lastChange, p.history = s.Counters, s.LastChange, s.History
 			}
 		}
 	}

@@ -74,6 +74,7 @@ func TestSuccessorGoesOn(t *testing.T) {
 		program := near.device().Current()
 		changed := [2][]uint64{near.changes(), far.changes()}
 		events := far.statusOf().Ports[0].History
+		shown := near.statusOf().Ports[0]
 
 		next := successor(t, near, far, nil)
 		defer next.stop()
@@ -83,6 +84,14 @@ func TestSuccessorGoesOn(t *testing.T) {
 		}
 		if d := diff(program.Ports, next.device().Current().Ports); d != "" || program.Table != next.device().Current().Table {
 			t.Errorf("program (-before +after):\n%s", d)
+		}
+		after := next.statusOf().Ports[0]
+		if d := diff(shown.History, after.History); d != "" || !shown.LastChange.Equal(after.LastChange) {
+			t.Errorf("it shows another past (-before +after):\n%s", d)
+		}
+		// One more before the end, and one to begin with.
+		if got, want := after.Counters.LACPTx, shown.Counters.LACPTx+2; got != want {
+			t.Errorf("%d LACPDUs sent, want %d", got, want)
 		}
 		pass(2 * time.Minute)
 		if d := diff(changed, [2][]uint64{next.changes(), far.changes()}); d != "" {
@@ -187,7 +196,7 @@ func TestMemoryNotWritten(t *testing.T) {
 		near.must(os.RemoveAll(near.memoryFile() + ".new"))
 		pass(fullLook + time.Second)
 		m, err := state.LoadMemory(near.memoryFile(), "boot", 1)
-		if err != nil || strings.Count(string(m.Body), `"DISTRIBUTING"`) != 1 {
+		if err != nil || strings.Count(string(m.Body), `"mux":"DISTRIBUTING"`) != 1 {
 			t.Errorf("%v: %s", err, m.Body)
 		}
 		near.stop()

@@ -99,6 +99,10 @@ type Opener interface {
 	Filter(index int) (Filter, error)
 }
 
+// Heritage are descriptors that a daemon leaves to the one that takes its place in the
+// same process.
+type Heritage = datapath.Heritage
+
 // OS is everything that package agr needs of the operating system.
 type OS struct {
 	Viewer

@@ -22,9 +22,11 @@ import (
 )
 
 // Linux opens the operating system for the network namespace of the calling
-// thread, which must be the process's. The function that it returns closes it.
-// Predecessors are the users, beside this one, who may have left interfaces.
-func Linux(log *slog.Logger, predecessors ...uint32) (OS, func() error, error) {
+// thread, which must be the process's. What a predecessor in this process has left
+// is used up by the devices that it is of. The function that it returns closes the
+// rest of it, too. Predecessors are the users, beside this one, who may have left
+// interfaces.
+func Linux(log *slog.Logger, left Heritage, predecessors ...uint32) (OS, func() error, error) {
 	links, err := rtnl.Open()
 	if err != nil {
 		return OS{}, nil, fmt.Errorf("agr: %w", err)
@@ -40,9 +42,9 @@ func Linux(log *slog.Logger, predecessors ...uint32) (OS, func() error, error) {
 		Medium:  linuxMedium{drivers},
 		Queuer:  links,
 		Clock:   linuxClock{},
-		Opener:  linuxOpener{log, predecessors},
+		Opener:  linuxOpener{log, left, predecessors},
 	}
-	closeAll := func() error { return errors.Join(links.Close(), drivers.Close()) }
+	closeAll := func() error { return errors.Join(links.Close(), drivers.Close(), left.Close()) }
 	return system, closeAll, nil
 }
 
@@ -122,6 +124,7 @@ func (m linuxMedium) Speed(name string) (mbps uint64, halfDuplex bool) {
 
 type linuxOpener struct {
 	log          *slog.Logger
+	left         Heritage
 	predecessors []uint32
 }
 
@@ -129,7 +132,7 @@ func (o linuxOpener) Device(name string, mac ether.Addr, kind Datapath) (datapat
 	if kind == Kernel {
 		return openKernel(name, mac, o.log)
 	}
-	return user.New(name, mac, o.log, o.predecessors...)
+	return user.Inherit(name, mac, o.left.Part(name), o.log, o.predecessors...)
 }
 
 // openKernel opens the kernel datapath, or says in a few words why there is none.

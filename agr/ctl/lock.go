@@ -16,17 +16,35 @@ const lockRetry = 10 * time.Millisecond
 // ErrLocked says that somebody else has kept a lock for too long.
 var ErrLocked = errors.New("locked")
 
+// Locked is a lock file that this process has. A process that has inherited its
+// descriptor has the lock, too.
+type Locked struct {
+	path string
+	file *os.File
+}
+
+// Inherit is the lock of a process that this one has replaced, by its descriptor.
+func Inherit(path string, file *os.File) *Locked { return &Locked{path: path, file: file} }
+
+// File is the descriptor, which stays the lock's.
+func (l *Locked) File() *os.File { return l.file }
+
+// Unlock removes the file and gives the lock back.
+func (l *Locked) Unlock() {
+	os.Remove(l.path)
+	l.file.Close()
+}
+
 // Lock takes the lock file at path, and makes it if there is none. It waits
-// until the context ends, then the error is ErrLocked. The function that it
-// returns removes the file and gives the lock back.
-func Lock(ctx context.Context, path string) (unlock func(), err error) {
+// until the context ends, then the error is ErrLocked.
+func Lock(ctx context.Context, path string) (*Locked, error) {
 	for {
 		f, err := tryLock(path)
 		if err != nil {
 			return nil, fmt.Errorf("ctl: lock: %w", err)
 		}
 		if f != nil {
-			return func() { os.Remove(path); f.Close() }, nil
+			return Inherit(path, f), nil
 		}
 		select {
 		case <-ctx.Done():

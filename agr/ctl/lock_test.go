@@ -19,7 +19,7 @@ func TestLock(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 25 {
-				unlock, err := Lock(t.Context(), path)
+				lock, err := Lock(t.Context(), path)
 				if err != nil {
 					t.Error(err)
 					return
@@ -28,7 +28,7 @@ func TestLock(t *testing.T) {
 					t.Errorf("%d holders", n)
 				}
 				holders.Add(-1)
-				unlock()
+				lock.Unlock()
 			}
 		})
 	}
@@ -40,11 +40,11 @@ func TestLock(t *testing.T) {
 
 func TestLockGivesUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	unlock, err := Lock(t.Context(), path)
+	lock, err := Lock(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unlock()
+	defer lock.Unlock()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	if _, err := Lock(ctx, path); !errors.Is(err, ErrLocked) {

@@ -139,6 +139,19 @@ func (p *port) reviseTimers(old *Config) {
 	p.reviseHold()
 }
 
+// Repeat tells every partner once more what it has been told, as far as the transmit
+// limit lets it: from then on it does without us as long as it can.
+type Repeat struct{}
+
+func (Repeat) apply(s *System) {
+	if s.left {
+		return
+	}
+	for _, p := range s.ports {
+		p.ntt = true
+	}
+}
+
 // Leave says farewell on every port, as before the daemon stops while nothing
 // can forward without it. The ports stay unselected and silent: afterwards only
 // RemovePort has an effect.

@@ -148,6 +148,13 @@ func (p *port) recallRest(m *PortMemory) {
 	}
 	p.actorChurn.recall(&m.ActorChurn)
 	p.partnerChurn.recall(&m.PartnerChurn)
+	if p.mayTransmit() { // it goes on to transmit, which is no news
+		p.periodic = slowPeriodic
+		if p.partner.State.Has(slow.Timeout) {
+			p.periodic = fastPeriodic
+		}
+		p.setPeriodic(p.periodic, "resumed")
+	}
 	switch p.receive {
 	case current:
 		p.currentWhile.start(p.sys.now.Add(p.timeout()))

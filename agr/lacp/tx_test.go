@@ -302,3 +302,26 @@ func TestTx_6_3_4_PortNumbers(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// Before a daemon ends each partner hears once more what it has been told, within the
+// limit, and nothing changes. One to whom farewell was said hears nothing.
+func TestTx_Repeat(t *testing.T) {
+	b := newBench(t, lacp.Config{}, gigabit)
+	b.hear(1, partnerKey(50))
+	b.wait(40 * time.Second) // and has sent one by itself
+	before, said := len(b.times(1)), b.last(1)
+	b.step(lacp.Repeat{})
+	if n := len(b.times(1)); n != before+1 {
+		t.Errorf("%d LACPDUs, want one", n-before)
+	}
+	if d := cmp.Diff(said, b.last(1)); d != "" {
+		t.Errorf("it says something else (-before +now):\n%s", d)
+	}
+	b.step(lacp.Leave{})
+	before = len(b.times(1))
+	b.step(lacp.Repeat{})
+	b.wait(time.Minute)
+	if n := len(b.times(1)); n != before {
+		t.Errorf("%d LACPDUs after the farewell", n-before)
+	}
+}

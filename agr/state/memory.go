@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -25,8 +26,14 @@ type Memory struct {
 
 // MemoryPath is the memory file of an agr interface, beside the state file.
 func MemoryPath(statePath, name string) string {
-	return strings.TrimSuffix(statePath, ".json") + "." + name + ".memory"
+	return strings.TrimSuffix(statePath, ".json") + "." + name + memorySuffix
 }
+
+// Suffixes of file names: of a memory, and of a file that is being written.
+const (
+	memorySuffix = ".memory"
+	newSuffix    = ".new"
+)
 
 // SaveMemory replaces the file at path. A reader finds the old memory or the new
 // one, whole.
@@ -59,6 +66,30 @@ func LoadMemory(path, bootID string, netns uint64) (Memory, error) {
 	return m, nil
 }
 
+// Tidy removes what lies beside the state file at path and nobody will use: what a
+// process was writing when it was killed, and memories of agr interfaces that f does
+// not have. Nobody else may be writing.
+func Tidy(path string, f File) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("state: tidy: %w", err)
+	}
+	used := map[string]bool{filepath.Base(path): true}
+	stem := strings.TrimSuffix(filepath.Base(path), "json")
+	for _, a := range f.Agrs {
+		used[filepath.Base(MemoryPath(path, a.Name))] = true
+	}
+	var errs []error
+	for _, e := range entries {
+		name := strings.TrimSuffix(e.Name(), newSuffix)
+		ours := name == filepath.Base(path) || strings.HasPrefix(name, stem) && strings.HasSuffix(name, memorySuffix)
+		if ours && (name != e.Name() || !used[name]) {
+			errs = append(errs, os.Remove(filepath.Join(filepath.Dir(path), e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func decodeMemory(b []byte) (Memory, error) {
 	var m Memory
 	if err := open(b, &m); err != nil {
@@ -83,7 +114,7 @@ func save(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	temporary := path + ".new"
+	temporary := path + newSuffix
 	err = os.WriteFile(temporary, append(b, '\n'), 0o644)
 	if err == nil {
 		err = os.Rename(temporary, path)

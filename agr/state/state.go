@@ -23,6 +23,9 @@ const bootIDPath = "/proc/sys/kernel/random/boot_id"
 var (
 	ErrForeign = errors.New("written in another boot or network namespace")
 	ErrCorrupt = errors.New("corrupt")
+	// ErrVersion says that another version of this program has written it, which
+	// knows what has to be undone.
+	ErrVersion = errors.New("written by another version of this program")
 )
 
 // File is the whole state of a daemon.
@@ -93,9 +96,9 @@ func BootID() (string, error) {
 }
 
 // Load reads the file at path. Without a file it returns an empty state and no
-// error. A file of another boot or namespace gives ErrForeign; one that is
-// damaged or of another version gives ErrCorrupt and is renamed to path+".bad"
-// by SetAside, not here.
+// error. A file of another boot or namespace gives ErrForeign; one in another
+// format gives ErrVersion; one that is damaged gives ErrCorrupt and is renamed to
+// path+".bad" by SetAside, not here.
 func Load(path, bootID string, netns uint64) (File, error) {
 	fresh := File{Version: Version, BootID: bootID, Netns: netns}
 	b, err := os.ReadFile(path)
@@ -105,25 +108,34 @@ func Load(path, bootID string, netns uint64) (File, error) {
 	if err != nil {
 		return fresh, fmt.Errorf("state: load: %w", err)
 	}
-	f, err := decode(b)
+	f, err := decode(b, bootID, netns)
 	if err != nil {
 		return fresh, fmt.Errorf("state: load %s: %w", path, err)
-	}
-	if f.BootID != bootID || f.Netns != netns {
-		return fresh, fmt.Errorf("state: load %s: %w", path, ErrForeign)
 	}
 	return f, nil
 }
 
-func decode(b []byte) (File, error) {
-	var f File
-	if err := open(b, &f); err != nil {
+// decode reads the head first: of a file that is not for here and now, or in
+// another format, nothing else has to be understood.
+func decode(b []byte, bootID string, netns uint64) (File, error) {
+	var head struct {
+		Version int    `json:"version"`
+		BootID  string `json:"boot_id"`
+		Netns   uint64 `json:"netns"`
+	}
+	if err := open(b, &head); err != nil {
 		return File{}, err
 	}
-	if f.Version != Version {
-		return File{}, fmt.Errorf("%w: version %d, this program writes %d", ErrCorrupt, f.Version, Version)
+	switch {
+	case head.Version == 0:
+		return File{}, fmt.Errorf("%w: it has no version", ErrCorrupt)
+	case head.BootID != bootID || head.Netns != netns:
+		return File{}, ErrForeign
+	case head.Version != Version:
+		return File{}, fmt.Errorf("%w: version %d, this program reads %d", ErrVersion, head.Version, Version)
 	}
-	return f, nil
+	var f File
+	return f, open(b, &f)
 }
 
 // Save replaces the file at path atomically: a reader, or a successor after a

@@ -98,10 +98,22 @@ func TestLoadDoesNotBelieve(t *testing.T) {
 	}
 }
 
-func TestForeignVersionIsCorrupt(t *testing.T) {
-	b := []byte(`{"crc32":0,"state":{"version":99}}`)
-	if _, err := decode(b); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("err = %v, want ErrCorrupt", err)
+// What another version has written is told from what is damaged, and matters only
+// in the boot and namespace that it is for.
+func TestVersion(t *testing.T) {
+	for _, tt := range []struct {
+		body string
+		want error
+	}{
+		{`{"version":99,"boot_id":"boot-a","netns":7,"agrs":"in another format"}`, ErrVersion},
+		{`{"version":99,"boot_id":"boot-b","netns":7}`, ErrForeign},
+		{`{"version":1,"boot_id":"boot-a","netns":7,"agrs":"in another format"}`, ErrCorrupt},
+		{`{"boot_id":"boot-a","netns":7}`, ErrCorrupt},
+	} {
+		file := fmt.Sprintf(`{"crc32":%d,"state":%s}`, crc32.ChecksumIEEE([]byte(tt.body)), tt.body)
+		if _, err := decode([]byte(file), "boot-a", 7); !errors.Is(err, tt.want) {
+			t.Errorf("%s: err = %v, want %v", tt.body, err, tt.want)
+		}
 	}
 }
 
@@ -142,9 +154,32 @@ func TestOwner(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"crc32":0,"state":{"version":1}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := decode(b)
+		s, err := decode(b, "", 0)
 		if err == nil && s.Version != Version {
 			t.Errorf("accepted version %d", s.Version)
 		}
 	})
+}
+
+// What a killed process was writing goes, and memories of what is not there any more.
+func TestTidy(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "7.json")
+	keep := []string{"7.agr0.memory", "7.json", "7.json.bad", "7.json.lock", "7.sock", "77.agr5.memory", "77.json.new"}
+	for _, name := range append([]string{"7.agr0.memory.new", "7.agr5.memory", "7.agr5.memory.new", "7.json.new"}, keep...) {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Tidy(path, example()); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if d := cmp.Diff(keep, left); d != "" {
+		t.Errorf("files (-want +got):\n%s", d)
+	}
 }

@@ -29,6 +29,9 @@ type config struct {
 	cycles int
 	churn  time.Duration
 	size   int    // aggregates at scale
+	starts int    // restarts of each kind
+	by     string // part of the names of the ways to restart
+	far    string // what is at the other end when one is restarted
 	prof   string // directory for profiles
 
 	out     io.Writer
@@ -43,8 +46,8 @@ type part struct {
 	run  func(*lab.Bed, *config)
 }
 
-// parts are all there are, in the order in which they run; scale only when it is
-// asked for.
+// parts are all there are, in the order in which they run; the last two only when
+// they are asked for.
 func parts() []part {
 	return []part{
 		{"throughput", throughput},
@@ -52,6 +55,7 @@ func parts() []part {
 		{"cut", cuts},
 		{"churn", churn},
 		{partScale, atScale},
+		{partRestarts, restarts},
 	}
 }
 
@@ -72,6 +76,9 @@ func main() {
 	flag.IntVar(&c.cycles, "cycles", 3, "how often each kind of cut is made")
 	flag.DurationVar(&c.churn, "churn", time.Minute, "how long ports join and leave")
 	flag.IntVar(&c.size, "n", 1000, "aggregates at scale")
+	flag.IntVar(&c.starts, "restarts", 100, "restarts of each kind")
+	flag.StringVar(&c.far, "partners", "agrd,"+ovs, "at the other end of what is restarted")
+	flag.StringVar(&c.by, "by", "", "only what is restarted in a way whose name has this in it")
 	flag.StringVar(&c.prof, "profiles", "", "directory for CPU profiles of scale")
 	flag.Usage = usage
 	flag.Parse()
@@ -95,9 +102,12 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// partScale takes as long as everything else together, and is run only when it
-// is asked for.
-const partScale = "scale"
+// These take as long as everything else together, and are run only when they are
+// asked for.
+const (
+	partScale    = "scale"
+	partRestarts = "restarts"
+)
 
 // atScale runs LACP with a tenth, a third and all of the aggregates.
 func atScale(b *lab.Bed, c *config) {
@@ -119,7 +129,7 @@ func run(c *config) error {
 	defer stop()
 	fmt.Fprintf(c.out, "%s; TCP: %s\n", lab.Describe(), load.Congestion)
 	for _, p := range parts() {
-		if len(c.parts) == 0 && p.name == partScale || len(c.parts) > 0 && !slices.Contains(c.parts, p.name) {
+		if len(c.parts) == 0 && (p.name == partScale || p.name == partRestarts) || len(c.parts) > 0 && !slices.Contains(c.parts, p.name) {
 			continue
 		}
 		c.progress("%s", p.name)

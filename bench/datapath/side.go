@@ -35,6 +35,7 @@ type side struct {
 	t    testing.TB
 	ns   *nettest.NS
 	agrd *nettest.Daemon
+	args []string // agrd and its arguments
 }
 
 // logs is the environment variable that names a directory for the daemons' logs.
@@ -50,8 +51,8 @@ func (s *side) keepLog() {
 // newSide starts agrd in a namespace, and makes agr0 with its ports. The ports
 // must have been made.
 func newSide(t testing.TB, bin string, ns *nettest.NS, o agrOptions) *side {
-	s := &side{t: t, ns: ns}
-	s.agrd = ns.StartCmd(exec.Command(filepath.Join(bin, "agrd"), "-datapath", o.kind, "-carrier-poll", o.poll.String()))
+	s := &side{t: t, ns: ns, args: []string{filepath.Join(bin, "agrd"), "-datapath", o.kind, "-carrier-poll", o.poll.String()}}
+	s.launch()
 	t.Cleanup(s.keepLog)
 	nettest.Eventually(t, settle, func() error {
 		err := s.ask(func(c *ctl.Client) error { return nil })
@@ -69,6 +70,9 @@ func newSide(t testing.TB, bin string, ns *nettest.NS, o agrOptions) *side {
 	}
 	return s
 }
+
+// launch starts the daemon.
+func (s *side) launch() { s.agrd = s.ns.StartCmd(exec.Command(s.args[0], s.args[1:]...)) }
 
 // ask connects to the daemon for one request: it does not keep a connection that
 // is silent for long.

@@ -93,7 +93,7 @@ func (w *way) fill(bin string, o agrOptions) {
 		w.startSides(bin, o)
 	}
 	nettest.Eventually(w.t, 3*settle, w.complete)
-	w.connect(dev)
+	w.connect(dev, dev)
 }
 
 // startSides starts our daemons.
@@ -141,19 +141,20 @@ func (w *way) complete() error {
 
 // connect gives the ends their many addresses and each other's link-layer
 // address, so that no frame waits for ARP, then or later.
-func (w *way) connect(dev string) {
+func (w *way) connect(devA, devB string) {
 	w.b.Run("ip", "route", "add", "local", manyB.String(), "dev", "lo")
 	w.a.Run("ip", "route", "add", "local", manyA.String(), "dev", "lo")
 	w.a.Run("ip", "route", "add", manyB.String(), "via", addrB.Addr().String())
 	w.b.Run("ip", "route", "add", manyA.String(), "via", addrA.Addr().String())
-	w.neighbour(w.a, w.links[1], dev, addrB.Addr())
-	w.neighbour(w.b, w.links[0], dev, addrA.Addr())
+	w.neighbour(w.a, devA, w.links[1], devB, addrB.Addr())
+	w.neighbour(w.b, devB, w.links[0], devA, addrA.Addr())
 	w.a.Run("ping", "-c", "1", "-W", "5", manyFrom.String())
 }
 
-// neighbour tells ns the link-layer address of an interface of the far end.
-func (w *way) neighbour(ns *nettest.NS, far *rtnl.Conn, dev string, addr netip.Addr) {
-	l, err := far.LinkByName(dev)
+// neighbour tells ns, behind its interface dev, the link-layer address of an
+// interface of the far end.
+func (w *way) neighbour(ns *nettest.NS, dev string, far *rtnl.Conn, farDev string, addr netip.Addr) {
+	l, err := far.LinkByName(farDev)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func daemon(args []string) error {
 // start runs a Manager until ctx ends.
 func start(ctx context.Context, group *errgroup.Group, kind agr.Datapath, dir string) (*agr.Manager, error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	system, closeSystem, err := agr.Linux(log)
+	system, closeSystem, err := agr.Linux(log, nil)
 	if err != nil {
 		return nil, err
 	}

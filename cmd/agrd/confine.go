@@ -37,15 +37,16 @@ func usedFiles(dir string) privilege.Files {
 
 // confine gives up what the daemon does not need any more, for good. What cannot
 // be given up is logged, and no reason to end: the kernel forwards, and nobody
-// would look after it.
-func confine(wish, dir string, log *slog.Logger) {
+// would look after it. It reports whether anything was.
+func confine(wish, dir string, log *slog.Logger) bool {
 	if wish == confineNo {
 		log.Warn("not confined, as asked for")
-		return
+		return false
 	}
 	files := confined("landlock", privilege.RestrictFiles(usedFiles(dir)), log)
 	calls := confined("seccomp", privilege.RestrictCalls(), log)
 	log.Info("confined", "landlock", files, "seccomp", calls)
+	return files || calls
 }
 
 // confined reports whether it worked.

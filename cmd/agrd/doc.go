@@ -6,6 +6,7 @@
 //	agrd status [-html] [agr] show how the aggregates are, as text or as a page
 //	agrd web [-l address]   the same as a page that keeps itself up to date
 //	agrd netstart [if...]   configure interfaces from ifconfig.xxN files
+//	agrd teardown [agr...]  end agr interfaces in order
 //	agrd demo               two systems, two links, one aggregate, and a cut
 //
 // See agrd(8).

@@ -83,6 +83,29 @@ func (q *logQueue) close() {
 	}
 }
 
+// flush waits until what was put before has been written, unless that takes too
+// long.
+func (q *logQueue) flush() {
+	written := make(chan struct{})
+	q.put(queued{to: flushed{written: written}})
+	select {
+	case <-written:
+	case <-time.After(logFlush):
+	}
+}
+
+// flushed is a handler that says that its turn has come.
+type flushed struct {
+	slog.Handler
+	written chan struct{}
+}
+
+// Handle implements slog.Handler.
+func (f flushed) Handle(context.Context, slog.Record) error {
+	close(f.written)
+	return nil
+}
+
 // queueHandler is a slog.Handler that puts records into a queue.
 type queueHandler struct {
 	q  *logQueue

@@ -11,13 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usage = `usage: agrd [-carrier-poll interval] [-confine auto|no] [-datapath auto|kernel|user]
-            [-group name] [-idle] [-keepalive time] [-log text|json|syslog]
-            [-metrics address] [-v]
+const usage = `usage: agrd [-carrier-poll interval] [-check] [-confine auto|no]
+            [-datapath auto|kernel|user] [-group name] [-idle] [-keepalive time]
+            [-log text|json|syslog] [-metrics address] [-v]
        agrd monitor [-j] [interface]
        agrd status [-html] [interface]
        agrd web [-l address]
        agrd netstart [-d directory] [interface ...]
+       agrd teardown [-f] [interface ...]
        agrd demo
 `
 
@@ -44,6 +45,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			cmd, args = runWeb, args[1:]
 		case "netstart":
 			cmd, args = runNetstart, args[1:]
+		case "teardown":
+			cmd, args = teardown, args[1:]
 		case "demo":
 			cmd, args = runDemo, args[1:]
 		}

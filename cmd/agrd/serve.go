@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,11 +21,15 @@ import (
 	"ifagr/agr/ctl"
 	"ifagr/agr/state"
 	"ifagr/netutil/rtnl"
-	"ifagr/netutil/sd"
 )
 
 // lockWait is how long a start waits for a predecessor that is ending.
 const lockWait = 5 * time.Second
+
+// dyingWait is how long it waits for one that does not answer any more: a killed
+// process keeps its locks until the kernel has done what it was doing for it, which
+// may have to wait for others.
+const dyingWait = time.Minute
 
 // idleGrace is how long a daemon that was started for its agr interfaces stays
 // without one.
@@ -37,6 +42,7 @@ type serveConfig struct {
 	keepalive   time.Duration
 	group       int
 	idle        bool
+	check       bool
 	log         string
 	metrics     *address // nil: not served
 	debug       bool
@@ -49,6 +55,7 @@ func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
 	fs.SetOutput(io.Discard)
 	fs.DurationVar(&c.carrierPoll, "carrier-poll", 8*time.Millisecond, "")
 	fs.DurationVar(&c.keepalive, "keepalive", 60*time.Second, "")
+	fs.BoolVar(&c.check, "check", false, "")
 	fs.BoolVar(&c.idle, "idle", false, "")
 	fs.StringVar(&c.confine, "confine", confineAuto, "")
 	fs.StringVar(&c.log, "log", "text", "")
@@ -108,8 +115,44 @@ func datapathWish(option, env string) (agr.Datapath, error) {
 	return d, nil
 }
 
+// place is the network namespace that a daemon serves, and its files.
+type place struct {
+	cookie    uint64
+	bootID    string
+	statePath string
+	socket    string
+}
+
+// here is the place of the calling thread.
+func here() (place, error) {
+	cookie, err := ctl.NetnsCookie()
+	if err != nil {
+		return place{}, err
+	}
+	boot, err := state.BootID()
+	if err != nil {
+		return place{}, err
+	}
+	dir := ctl.RunDirectory()
+	p := place{cookie: cookie, bootID: boot, statePath: state.Path(dir, cookie), socket: os.Getenv(ctl.SocketEnv)}
+	if p.socket == "" {
+		p.socket = ctl.SocketPath(dir, cookie)
+	}
+	return p, nil
+}
+
+// readable is an error when there is a state that this program cannot read, but
+// another one could, and which therefore must not be touched.
+func (p place) readable() error {
+	_, err := state.Load(p.statePath, p.bootID, p.cookie)
+	if err == nil || errors.Is(err, state.ErrForeign) || errors.Is(err, state.ErrCorrupt) {
+		return nil
+	}
+	return fmt.Errorf("nothing is touched: %w", err)
+}
+
 // serve runs the daemon until a signal, or until it is idle.
-func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
+func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	cfg, err := parseServe(args, stderr)
 	if err != nil {
 		return err
@@ -118,10 +161,19 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	at, err := here()
+	if err != nil {
+		return err
+	}
+	if cfg.check {
+		return check(stdout, at)
+	}
 	queue, handler := newLogQueue(handler)
 	defer queue.close()
 	log := slog.New(handler)
-	signal.Ignore(unix.SIGPIPE) // a log that nobody reads is no reason to end
+	// A log that nobody reads is no reason to end, nor is an upgrade that is asked for
+	// too early.
+	signal.Ignore(unix.SIGPIPE, upgradeSignal)
 	can, err := look()
 	if err != nil {
 		return err
@@ -129,49 +181,103 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 	if err := can.check(cfg.datapath, log); err != nil {
 		return err
 	}
-	cookie, err := ctl.NetnsCookie()
-	if err != nil {
+	if err := os.MkdirAll(filepath.Dir(at.statePath), 0o755); err != nil {
 		return err
 	}
-	dir := ctl.RunDirectory()
-	socket := os.Getenv(ctl.SocketEnv)
-	if socket == "" {
-		socket = ctl.SocketPath(dir, cookie)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	d := &daemon{cfg: cfg, queue: queue, log: log, place: at, self: ownPath(os.Args[0])}
+	if err := d.take(ctx, takeHeritage()); err != nil {
 		return err
 	}
-	statePath := state.Path(dir, cookie)
-	wait, cancel := context.WithTimeout(ctx, lockWait)
-	defer cancel()
-	unlock, err := ctl.Lock(wait, statePath+".lock")
-	if errors.Is(err, ctl.ErrLocked) {
-		return fmt.Errorf("another agrd serves this network namespace: %w", err)
-	}
-	if err != nil {
+	defer d.end()
+	if err := at.readable(); err != nil {
 		return err
 	}
-	defer unlock()
-	return serveLocked(ctx, cfg, log, cookie, statePath, socket)
+	return d.run(ctx)
 }
 
-func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie uint64, statePath, socket string) error {
-	bootID, err := state.BootID()
-	if err != nil {
-		return err
+// daemon is one that serves: there is one for each network namespace.
+type daemon struct {
+	cfg   serveConfig
+	queue *logQueue
+	log   *slog.Logger
+	self  string // the program's file
+	place
+
+	lock *ctl.Locked
+	left agr.Heritage // by a predecessor in this process, or for a successor
+	door *os.File     // the listening socket, while it is there
+	// confined says that no other program can take this one's place any more.
+	confined atomic.Bool
+}
+
+// take makes this the daemon of the namespace, unless a predecessor in this process
+// was already.
+func (d *daemon) take(ctx context.Context, left agr.Heritage) error {
+	d.left = left
+	path := d.statePath + ".lock"
+	d.door = file(left, listenName)
+	if f := file(left, lockName); f != nil {
+		d.lock = ctl.Inherit(path, f)
+		return nil
 	}
-	system, closeSystem, err := agr.Linux(log, predecessors(filepath.Dir(statePath))...)
+	var err error
+	for deadline := time.Now().Add(dyingWait); d.lock == nil; {
+		if d.lock, err = lockFor(ctx, path); err == nil || !errors.Is(err, ctl.ErrLocked) {
+			return err
+		}
+		if ctx.Err() != nil || d.isServed(ctx) || time.Now().After(deadline) {
+			return fmt.Errorf("another agrd serves this network namespace: %w", err)
+		}
+	}
+	return nil
+}
+
+// lockFor waits for the lock of a predecessor that is ending.
+func lockFor(ctx context.Context, path string) (*ctl.Locked, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	return ctl.Lock(ctx, path)
+}
+
+// isServed reports whether a daemon answers here.
+func (d *daemon) isServed(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	c, err := ctl.DialPath(ctx, d.socket, 0)
+	if err != nil {
+		return false
+	}
+	_, err = c.List()
+	return errors.Join(err, c.Close()) == nil
+}
+
+// run serves, and goes on as another program when it is told to.
+func (d *daemon) run(ctx context.Context) error {
+	for {
+		err := d.serve(ctx)
+		if !errors.Is(err, agr.ErrReplaced) || ctx.Err() != nil {
+			return err
+		}
+		d.queue.flush()
+		err = d.exec()
+		d.log.Error("not replaced; this program goes on", "err", err)
+	}
+}
+
+// serve is one life of the daemon, until the context ends, or with agr.ErrReplaced.
+func (d *daemon) serve(ctx context.Context) error {
+	system, closeSystem, err := agr.Linux(d.log, d.left, predecessors(filepath.Dir(d.statePath))...)
 	if err != nil {
 		return err
 	}
 	defer closeSystem()
 	m := agr.New(agr.Config{
-		StatePath:   statePath,
-		Datapath:    cfg.datapath,
-		CarrierPoll: cfg.carrierPoll,
-		Keepalive:   cfg.keepalive,
-		Netns:       cookie, BootID: bootID,
-	}, system, log)
+		StatePath:   d.statePath,
+		Datapath:    d.cfg.datapath,
+		CarrierPoll: d.cfg.carrierPoll,
+		Keepalive:   d.cfg.keepalive,
+		Netns:       d.cookie, BootID: d.bootID,
+	}, system, d.log)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -184,25 +290,34 @@ func serveLocked(ctx context.Context, cfg serveConfig, log *slog.Logger, cookie 
 	group.Go(func() error {
 		open := sync.OnceFunc(func() { close(opened) })
 		defer open()
-		if cfg.metrics == nil {
+		if d.cfg.metrics == nil {
 			return nil
 		}
-		return serveMetrics(ctx, m, *cfg.metrics, open, log)
+		return serveMetrics(ctx, m, *d.cfg.metrics, open, d.log)
 	})
 	ready := make(chan struct{})
+	clients := newClients(ctx)
 	group.Go(func() error { return m.Run(ctx, watcher.C, func() { close(ready) }) })
 	group.Go(func() error {
+		defer close(clients.gone)
 		<-ready
 		<-opened
-		if cfg.log == "syslog" {
-			detach(log)
+		if d.cfg.log == "syslog" {
+			detach(d.log)
 		}
-		return listen(ctx, cfg, m, cookie, socket, log)
+		err := d.listen(clients.ctx, m)
+		if ctx.Err() != nil { // else a successor goes on to listen
+			d.stopListening()
+		}
+		return err
 	})
-	if cfg.idle {
+	group.Go(func() error { return d.awaitUpgrade(ctx, ready, clients) })
+	if d.cfg.idle {
 		group.Go(func() error { endWhenIdle(ctx, m, cancel); return nil })
 	}
-	return group.Wait()
+	err = group.Wait()
+	d.left = m.Heritage()
+	return err
 }
 
 // detach lets go of the stderr of whoever started the daemon, which has heard
@@ -216,30 +331,6 @@ func detach(log *slog.Logger) {
 	if err != nil {
 		log.Warn("stderr kept", "err", err)
 	}
-}
-
-// listen answers on the sockets, once the daemon has given up what it does not
-// need any more.
-func listen(ctx context.Context, cfg serveConfig, m *agr.Manager, cookie uint64, socket string, log *slog.Logger) error {
-	manager, err := newService(log)
-	if err != nil {
-		return err
-	}
-	l, err := ctl.Listen(socket)
-	if err != nil {
-		return err
-	}
-	confine(cfg.confine, filepath.Dir(socket), log)
-	log.Info("serving", "socket", socket, "netns", cookie, "handed over", len(manager.sockets))
-	manager.ready(len(m.List()))
-	s := &ctl.Server{Handler: m, Netns: cookie, Group: cfg.group, Log: log}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, l := range append(manager.sockets, l) {
-		group.Go(func() error { return s.Serve(ctx, l) })
-	}
-	group.Go(func() error { manager.watchdog(ctx, m.Pulse); return nil })
-	group.Go(func() error { <-ctx.Done(); manager.tell(sd.Stopping); return nil })
-	return group.Wait()
 }
 
 // endWhenIdle ends a daemon that has no agr interface (any more).

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ifagr/agr/ctl"
 	"ifagr/agr/state"
 	"ifagr/ifcfg"
@@ -18,7 +20,8 @@ const dialTimeout = 5 * time.Second
 // ready: it connects when it is first needed, to the daemon of the network
 // namespace of the calling thread. It is for one goroutine.
 type Client struct {
-	client *ctl.Client
+	client  *ctl.Client
+	started bool // by Resume
 }
 
 var _ ifcfg.Aggr = (*Client)(nil)
@@ -38,18 +41,43 @@ func (a *Client) connect() (*ctl.Client, error) {
 	return c, nil
 }
 
+const (
+	// returnTime is how long a daemon may take that is being replaced while this
+	// client uses it.
+	returnTime = time.Second
+	// returnPoll is how long is waited between two looks for it.
+	returnPoll = 10 * time.Millisecond
+)
+
 // call makes one request. A daemon that is not there, or goes away meanwhile, is
-// ENXIO.
+// ENXIO. One that was there is looked for again, if it surely has not carried the
+// request out.
 func (a *Client) call(f func(*ctl.Client) error) error {
+	was := a.client != nil
 	c, err := a.connect()
 	if err == nil {
+		was = true
 		err = f(c)
+	}
+	for deadline := time.Now().Add(returnTime); was && isUnread(err) && time.Now().Before(deadline); {
+		a.drop()
+		time.Sleep(returnPoll)
+		if c, err = a.connect(); err == nil {
+			err = f(c)
+		}
 	}
 	if ctl.IsGone(err) {
 		a.drop()
 		return &ctl.RequestError{Errno: ctl.ENXIO, Detail: "agrd does not answer: " + err.Error()}
 	}
 	return err
+}
+
+// isUnread reports whether no daemon has read the request: it closed the connection
+// before, or nobody listens now.
+func isUnread(err error) bool {
+	return errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) ||
+		errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT)
 }
 
 // Close ends the connection, if there is one. The next request makes another.
@@ -152,17 +180,24 @@ func (a *Client) Owner(ifname string) (owner string, err error) {
 // ownerOnFile reads the owner of a port from the state file of this namespace.
 // What cannot be read or believed says nothing.
 func ownerOnFile(ifname string) string {
-	cookie, err := ctl.NetnsCookie()
-	if err != nil {
-		return ""
-	}
-	boot, err := state.BootID()
-	if err != nil {
-		return ""
-	}
-	f, err := state.Load(state.Path(ctl.RunDirectory(), cookie), boot, cookie)
+	f, _, err := stateFile()
 	if err != nil {
 		return ""
 	}
 	return f.Owner(0, ifname)
+}
+
+// stateFile is what a daemon of this namespace has left, and where.
+func stateFile() (f state.File, path string, err error) {
+	cookie, err := ctl.NetnsCookie()
+	if err != nil {
+		return f, "", err
+	}
+	boot, err := state.BootID()
+	if err != nil {
+		return f, "", err
+	}
+	path = state.Path(ctl.RunDirectory(), cookie)
+	f, err = state.Load(path, boot, cookie)
+	return f, path, err
 }

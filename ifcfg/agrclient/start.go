@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ifagr/agr/ctl"
+	"ifagr/agr/state"
 )
 
 const (
@@ -21,17 +22,71 @@ const (
 	startPoll    = 10 * time.Millisecond // between two looks at its socket
 )
 
+// Resume lists the agr interfaces that there are, and starts a daemon to control
+// them when there is none but a predecessor has left some. Then AwaitEnd waits for
+// its end.
+func (a *Client) Resume() ([]string, error) {
+	if _, err := a.connect(); err != nil {
+		left, err := leftOnFile()
+		if err != nil || !left {
+			return nil, err
+		}
+		if err := startDaemon(a.connect); err != nil {
+			return nil, err
+		}
+		a.started = true
+	}
+	var names []string
+	err := a.call(func(c *ctl.Client) (err error) { names, err = c.List(); return err })
+	return names, err
+}
+
+// leftOnFile reports whether the state file of this namespace has agr interfaces. One
+// that cannot be read is an error; one of another boot has none.
+func leftOnFile() (bool, error) {
+	f, _, err := stateFile()
+	if errors.Is(err, state.ErrForeign) {
+		return false, nil
+	}
+	return len(f.Agrs) > 0, err
+}
+
+// AwaitEnd waits for the end of a daemon that Resume has started, if it has nothing
+// to do any more.
+func (a *Client) AwaitEnd() error {
+	if !a.started {
+		return nil
+	}
+	var names []string
+	err := a.call(func(c *ctl.Client) (err error) { names, err = c.List(); return err })
+	a.drop()
+	if err == nil && len(names) > 0 {
+		return nil // somebody else needs it
+	}
+	_, path, err := stateFile()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	lock, err := ctl.Lock(ctx, path+".lock") // the last thing that it gives back
+	if err == nil {
+		lock.Unlock()
+	}
+	return err
+}
+
 // startDaemon starts the agrd that lies beside this program and waits until it
 // answers (design D4). Two ifconfigs that do so at once start one.
 func startDaemon(connect func() (*ctl.Client, error)) error {
 	if os.Geteuid() != 0 {
 		return ctl.EPERM
 	}
-	unlock, err := startLock()
+	lock, err := startLock()
 	if err != nil {
 		return startError(err)
 	}
-	defer unlock()
+	defer lock.Unlock()
 	if _, err := connect(); err == nil {
 		return nil // somebody else was quicker
 	}
@@ -89,7 +144,7 @@ func lastWords(said *os.File, err error) string {
 }
 
 // startLock lets one ifconfig of a network namespace start a daemon at a time.
-func startLock() (unlock func(), err error) {
+func startLock() (*ctl.Locked, error) {
 	cookie, err := ctl.NetnsCookie()
 	if err != nil {
 		return nil, err

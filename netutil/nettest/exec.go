@@ -126,6 +126,16 @@ func (d *Daemon) Wait(timeout time.Duration) error {
 	}
 }
 
+// Ended reports whether the daemon has ended.
+func (d *Daemon) Ended() bool {
+	select {
+	case <-d.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Stop asks the daemon to end (SIGTERM), kills it when it does not in time, and
 // reports whether it ended by itself. It may be called more than once.
 func (d *Daemon) Stop() bool {

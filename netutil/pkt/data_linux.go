@@ -45,6 +45,13 @@ func OpenData(ifindex int) (*Data, error) {
 	return &Data{rx: rx, tx: tx}, nil
 }
 
+// InheritData is one that a predecessor in this process has opened, by its
+// Descriptors, which are its own from now on.
+func InheritData(rx, tx int) *Data { return &Data{rx: rx, tx: tx} }
+
+// Descriptors are what it receives from and what it sends through.
+func (d *Data) Descriptors() (rx, tx int) { return d.rx, d.tx }
+
 func openSend(ifindex int) (int, error) {
 	return openRaw(ifindex, 0, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer,
 		option{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1})

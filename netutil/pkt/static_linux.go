@@ -39,7 +39,7 @@ type multiRequest struct {
 }
 
 func changeStatic(request uint, ifindex int, group ether.Addr) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0) // any will do; a confined daemon may make these
 	if err != nil {
 		return fmt.Errorf("socket: %w", err)
 	}

@@ -105,6 +105,27 @@ func Open(name string, predecessors ...uint32) (*Device, error) {
 	return d, nil
 }
 
+// Inherit is a device that a predecessor in this process is attached to, by its
+// descriptor, which is the device's own from now on. It is as it is: it may have a
+// carrier, and frames that wait. After an error the descriptor is closed.
+func Inherit(fd int, name string) (*Device, error) {
+	req, err := unix.NewIfreq(name)
+	if err == nil {
+		err = unix.IoctlIfreq(fd, unix.TUNGETIFF, req)
+	}
+	if err == nil && req.Name() != name {
+		err = fmt.Errorf("it is called %s: %w", req.Name(), ErrNotOurs)
+	}
+	var ifi *net.Interface
+	if err == nil {
+		ifi, err = net.InterfaceByName(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tap inherit %s: %w", name, closeAfter(fd, err))
+	}
+	return &Device{fd: fd, name: name, index: ifi.Index}, nil
+}
+
 func open(name string, predecessors []uint32) (*Device, error) {
 	if err := checkOurs(name, predecessors); err != nil {
 		return nil, err

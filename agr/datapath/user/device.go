@@ -38,6 +38,9 @@ type Device struct {
 	program atomic.Pointer[program]
 	out     *outbound
 	loop    *loop // the outbound's
+
+	heritage datapath.Heritage // of a predecessor, until the first Program
+	waiting  []func()          // loops that wait for it
 }
 
 // New makes agrN with the given address (zero: the kernel's choice), or adopts
@@ -56,7 +59,7 @@ func New(name string, mac ether.Addr, log *slog.Logger, predecessors ...uint32) 
 	if err != nil {
 		return nil, err
 	}
-	d, err := newDevice(t, log)
+	d, err := newDevice(t, log, nil)
 	if err != nil {
 		if adopted {
 			return nil, errors.Join(err, t.Close())
@@ -67,20 +70,18 @@ func New(name string, mac ether.Addr, log *slog.Logger, predecessors ...uint32) 
 	return d, nil
 }
 
-func newDevice(t *tap.Device, log *slog.Logger) (*Device, error) {
+func newDevice(t *tap.Device, log *slog.Logger, h datapath.Heritage) (*Device, error) {
 	l, err := newLoop(t.FD())
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{log: log, tap: t, shield: newShield(log), ports: make(map[uint16]*port), loop: l}
+	d := &Device{log: log, tap: t, shield: newShield(log), ports: make(map[uint16]*port), loop: l, heritage: h}
 	d.program.Store(&program{})
 	d.out = newOutbound(t, &d.program)
 	reserveThreads()
-	go func() {
-		if err := l.run(d.out.move); err != nil {
-			log.Error("no more frames are sent", "device", t.Name(), "reason", err)
-		}
-	}()
+	d.begin(l, d.out.move, func(err error) {
+		log.Error("no more frames are sent", "device", t.Name(), "reason", err)
+	})
 	return d, nil
 }
 
@@ -117,16 +118,14 @@ func (d *Device) AddPort(p datapath.Port) error {
 	}
 	n.undo = undo
 	d.ports[p.Number] = n
-	go func() {
-		if err := n.loop.run(n.inbound); err != nil {
-			d.log.Error("no more frames are received", "device", d.Name(), "port", p.Name, "reason", err)
-		}
-	}()
+	d.begin(n.loop, n.inbound, func(err error) {
+		d.log.Error("no more frames are received", "device", d.Name(), "port", p.Name, "reason", err)
+	})
 	return nil
 }
 
 func (d *Device) openPort(p datapath.Port) (*port, error) {
-	wire, err := pkt.OpenData(p.Index)
+	wire, err := d.openWire(p)
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +144,7 @@ func (d *Device) RemovePort(number uint16) error {
 		return fmt.Errorf("remove port %d: %w", number, datapath.ErrNoPort)
 	}
 	delete(d.ports, number)
+	d.release()
 	err := p.loop.stop()
 	if err == nil {
 		p.drain()
@@ -174,6 +174,7 @@ func (d *Device) Program(p datapath.Program) error {
 // that it began to send by the last one.
 func (d *Device) publish(p *program) error {
 	d.program.Store(p)
+	d.release()
 	return d.loop.await(p.adopted, adoptWait)
 }
 
@@ -228,6 +229,7 @@ func (d *Device) Totals() datapath.Stats {
 
 // Close implements datapath.Device.
 func (d *Device) Close(destroy bool) error {
+	d.release()
 	errs := []error{d.loop.stop()}
 	for number := range d.ports {
 		errs = append(errs, d.RemovePort(number))

@@ -37,9 +37,14 @@ type shield struct {
 	log  *slog.Logger
 	prog *ebpf.Program // nil: not loaded
 	used string        // the way for the next port
+	// links are the descriptors, by the ports' interface index, that keep a program
+	// where it is; where there is none something else does.
+	links map[int]int
 }
 
-func newShield(log *slog.Logger) *shield { return &shield{log: log, used: ShieldTCX} }
+func newShield(log *slog.Logger) *shield {
+	return &shield{log: log, used: ShieldTCX, links: make(map[int]int)}
+}
 
 // protect keeps data frames from the port's own stack until undo. What can be had
 // shows with the first port.
@@ -81,7 +86,10 @@ func (s *shield) protectByProgram(ifindex int) (undo func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("shield: %w", unavailable(err))
 	}
-	return held.Close, nil
+	if l, ok := held.(interface{ FD() int }); ok {
+		s.links[ifindex] = l.FD()
+	}
+	return func() error { delete(s.links, ifindex); return held.Close() }, nil
 }
 
 func (s *shield) close() error {
