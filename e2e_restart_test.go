@@ -31,9 +31,9 @@ func testRestarts(t *testing.T, datapath string) {
 		h.ifconfig("agr0", "lacptimeout", "fast")
 	}
 	a.endDaemonBy(unix.SIGKILL)
-	d := a.startDaemon()
+	d := a.startDaemon("-confine", "no")
 	end := func(sig unix.Signal) func() {
-		return func() { a.endDaemonBy(sig); d = a.startDaemon() }
+		return func() { a.endDaemonBy(sig); d = a.startDaemon("-confine", "no") }
 	}
 	ways := map[string]func(){"SIGKILL": end(unix.SIGKILL), "SIGTERM": end(unix.SIGTERM)}
 	if datapath == "user" {
@@ -103,7 +103,7 @@ func testUpgrade(t *testing.T, datapath string) {
 	}
 	a.bin = bin
 	agrd := filepath.Join(bin, "agrd")
-	d := a.startDaemon()
+	d := a.startDaemon("-confine", "no")
 	a.ifconfig("agr0", "create")
 	broken := filepath.Join(bin, "broken")
 	for _, text := range []string{"no program", "#!/bin/sh\necho agrd; exit 1\n", "#!/bin/sh\necho something else\n"} {

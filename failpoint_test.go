@@ -121,7 +121,11 @@ func (h *host) survives(op operation, n int, before pristine) bool {
 // when all is done.
 func (h *host) killedDuring(op operation, n int) string {
 	h.t.Helper()
-	d, s := h.startSupervised(0)
+	var args []string
+	if op.name == "upgrade" {
+		args = []string{"-confine", "no"} // else it is refused
+	}
+	d, s := h.startSupervised(0, args...)
 	nettest.Eventually(h.t, settle, func() error { _, err := h.daemonPid(); return err })
 	if !op.bare {
 		h.ifconfig("agr0", "create")
@@ -196,13 +200,13 @@ func (h *host) dismantle() {
 // teardown runs agrd teardown, which must succeed without a word.
 func (h *host) teardown(args ...string) {
 	h.t.Helper()
-	if r := h.agrd(append([]string{"teardown"}, args...)...); r != (result{}) {
+	if r := h.runAgrd(append([]string{"teardown"}, args...)...); r != (result{}) {
 		h.t.Fatalf("agrd teardown: %+v", r)
 	}
 }
 
-// agrd runs agrd to its end.
-func (h *host) agrd(args ...string) result {
+// runAgrd runs agrd to its end.
+func (h *host) runAgrd(args ...string) result {
 	h.t.Helper()
 	cmd := h.Command(filepath.Join(h.bin, "agrd"), args...)
 	var stdout, stderr bytes.Buffer

@@ -49,8 +49,8 @@ func info(sysprio uint16, sys ether.Addr, key, prio, port uint16, state byte) []
 	return append(b, state)
 }
 
-// injectSays compares the octets of a frame from an offset on.
-func injectSays(t *testing.T, what string, frame []byte, off int, want []byte) {
+// wireSays compares the octets of a frame from an offset on.
+func wireSays(t *testing.T, what string, frame []byte, off int, want []byte) {
 	t.Helper()
 	if len(frame) < off+len(want) || !bytes.Equal(frame[off:off+len(want)], want) {
 		t.Errorf("%s:\ngot  %x\nwant %x from octet %d on", what, frame, want, off)
@@ -69,7 +69,7 @@ func wireAddresses(t *testing.T, w *wire) {
 	for _, e := range w.ends {
 		p := e.first(t)
 		header := append(append([]byte{0x01, 0x80, 0xc2, 0, 0, 2}, e.own[:]...), 0x88, 0x09, 1)
-		injectSays(t, e.port, p.frame, 0, header)
+		wireSays(t, e.port, p.frame, 0, header)
 		if len(p.frame) != lacpduLen {
 			t.Errorf("%s: %d octets", e.port, len(p.frame))
 		}
@@ -96,7 +96,7 @@ func wireForm(t *testing.T, w *wire) {
 		copy(want[actorOff-subtypeOff:], []byte{1, 20})
 		copy(want[partnerOff-subtypeOff:], []byte{2, 20})
 		copy(want[collectorOff-subtypeOff:], []byte{3, 16})
-		injectSays(t, "without what describes the ends", f, subtypeOff, want)
+		wireSays(t, "without what describes the ends", f, subtypeOff, want)
 	}
 }
 
@@ -109,11 +109,11 @@ func wireActor(t *testing.T, w *wire) {
 		p := e.await(t, "of the new priority", time.Now().Add(-time.Hour), time.Hour+settle, func(p pdu) bool {
 			return p.Actor.Priority == 85+uint16(i) && p.Actor.State.Has(slow.Expired)
 		})
-		injectSays(t, e.port, p.frame, actorOff+2, want)
+		wireSays(t, e.port, p.frame, actorOff+2, want)
 	}
 }
 
-// F4: what the partner injectSays of itself comes back as it was, with the bits of its
+// F4: what the partner wireSays of itself comes back as it was, with the bits of its
 // state that mean nothing to us; only Synchronization is what was made of it.
 func wirePartner(t *testing.T, w *wire) {
 	e := w.ends[0]
@@ -130,7 +130,7 @@ func wirePartner(t *testing.T, w *wire) {
 			recorded &^= byte(slow.Synchronization)
 		}
 		got := e.await(t, "an answer", begin, atOnce+fast, func(p pdu) bool { return p.Partner.System.Priority == 0xfedc && byte(p.Partner.State) == recorded })
-		injectSays(t, "partner", got.frame, partnerOff+2, info(0xfedc, sys, 0xba98, 0x7654, 0x3210, recorded))
+		wireSays(t, "partner", got.frame, partnerOff+2, info(0xfedc, sys, 0xba98, 0x7654, 0x3210, recorded))
 	}
 	w.partner(t, 0)
 	e.await(t, "of a partner in sync", time.Now(), 2*settle, func(p pdu) bool {
@@ -181,7 +181,7 @@ func wireLimit(t *testing.T, w *wire) {
 	next := time.Now()
 	for i := range uint16(changes) {
 		passes(t, time.Until(next))
-		p.change(func(p *partner) { p.injectSays.Actor.Key = 1000 + i; p.injectSays.Partner = slow.PortInfo{} })
+		p.change(func(p *partner) { p.says.Actor.Key = 1000 + i; p.says.Partner = slow.PortInfo{} })
 		next = next.Add(every)
 	}
 	last := e.await(t, "of the last change", e.lastSaid(t).Add(-time.Millisecond), fast+late, func(p pdu) bool { return p.Partner.Key == 1000+changes-1 })
@@ -191,7 +191,7 @@ func wireLimit(t *testing.T, w *wire) {
 	for _, p := range all {
 		for _, s := range said { // stale: an older key than what was said long before
 			if d := p.at.Sub(s.at); d > early && p.Partner.Key >= 1000 && s.Actor.Key >= 1000 && p.Partner.Key < s.Actor.Key {
-				t.Errorf("%v injectSays key %d, but %d was said %v before", p, p.Partner.Key, s.Actor.Key, d)
+				t.Errorf("%v wireSays key %d, but %d was said %v before", p, p.Partner.Key, s.Actor.Key, d)
 			}
 		}
 	}
@@ -226,7 +226,7 @@ func wirePeriods(t *testing.T, w *wire) {
 	if len(fasts) < 4 {
 		t.Errorf("%d LACPDUs in 6 s to the partner with the short timeout", len(fasts))
 	}
-	// The time begins when the partner injectSays that its timeout is long.
+	// The time begins when the partner wireSays that its timeout is long.
 	long := w.ends[1]
 	began := long.lacpdus(true)[0].at
 	next := long.await(t, "periodic", settled.Add(early), slowly+late, anyPDU)
@@ -248,11 +248,11 @@ func wireHurry(t *testing.T, w *wire) {
 	}
 }
 
-// F10: two passive ends say nothing, whatever else the partner injectSays.
+// F10: two passive ends say nothing, whatever else the partner wireSays.
 func wireBothPassive(t *testing.T, w *wire) {
 	passive := func(p *partner) {
-		p.injectSays.Actor.State = slow.Timeout | slow.Aggregation | forwarding
-		p.injectSays.Partner.State = slow.Aggregation
+		p.says.Actor.State = slow.Timeout | slow.Aggregation | forwarding
+		p.says.Partner.State = slow.Aggregation
 	}
 	p := w.partner(t, 0, passive)
 	w.untilShown(t, 0, settle, "current", func(p ctl.PortStatus) bool { return p.Receive == "CURRENT" && p.Periodic == "NO_PERIODIC" })

@@ -114,7 +114,7 @@ func newFastWay(b *lab.Bed, bin, kind, partner string) *way {
 		w.a.NoOffload(p)
 		w.b.NoOffload(p)
 	}
-	o := agrOptions{kind: kind, poll: defaultPoll, ports: w.ports}
+	o := agrOptions{kind: kind, poll: defaultPoll, ports: w.ports, args: []string{"-confine", "no"}} // else no upgrade
 	w.sides[0] = newSide(b, bin, w.a, o)
 	w.sides[0].fast()
 	far := agr0

@@ -28,6 +28,7 @@ type agrOptions struct {
 	kind  string        // -datapath
 	poll  time.Duration // -carrier-poll
 	ports []string
+	args  []string // further arguments
 }
 
 // side is one end of an aggregation of ours: a network namespace with an agrd.
@@ -52,6 +53,7 @@ func (s *side) keepLog() {
 // must have been made.
 func newSide(t testing.TB, bin string, ns *nettest.NS, o agrOptions) *side {
 	s := &side{t: t, ns: ns, args: []string{filepath.Join(bin, "agrd"), "-datapath", o.kind, "-carrier-poll", o.poll.String()}}
+	s.args = append(s.args, o.args...)
 	s.launch()
 	t.Cleanup(s.keepLog)
 	nettest.Eventually(t, settle, func() error {
