@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"ifagr/agr/lacp"
@@ -47,31 +48,44 @@ func models() []model {
 	}
 }
 
-// TestExhaustive walks the models. Whatever has happened, what must hold of a system
-// does, and there is a way back to where all cables are used that may be. All models
-// together visit the rows of the state tables that testdata/rows.txt lists.
+// TestExhaustive walks the models, on all processors. Whatever has happened, what must
+// hold of a system does, and there is a way back to where all cables are used that may
+// be. All models together visit the rows of the state tables that testdata/rows.txt
+// lists.
 func TestExhaustive(t *testing.T) {
+	var lock sync.Mutex
 	rows := map[string]bool{}
-	for _, m := range models() {
-		if m.large && !*exhaustive {
-			continue
+	t.Run("models", func(t *testing.T) {
+		for _, m := range models() {
+			if m.large && !*exhaustive {
+				continue
+			}
+			t.Run(m.name, func(t *testing.T) {
+				t.Parallel()
+				w := m.exhaust(t)
+				lock.Lock()
+				defer lock.Unlock()
+				for row := range w.rows {
+					rows[row.String()] = true
+				}
+			})
 		}
-		t.Run(m.name, func(t *testing.T) {
-			w := m.start(t)
-			w.walk()
-			n, one := w.hopeless()
-			t.Logf("%d states, %d transitions, depth %d", len(w.from), len(w.edges), w.depth[len(w.depth)-1])
-			if n > 0 {
-				t.Errorf("from %d states there is no way back, as from:\n%s", n, w.path(one))
-			}
-			for row := range w.rows {
-				rows[row] = true
-			}
-		})
-	}
+	})
 	if !t.Failed() {
 		checkRows(t, rows)
 	}
+}
+
+// exhaust walks a model.
+func (m *model) exhaust(t *testing.T) *walker {
+	w := m.start(t)
+	w.walk()
+	n, one := w.hopeless()
+	t.Logf("%d states, %d transitions, depth %d", len(w.from), len(w.edges), w.depth[len(w.depth)-1])
+	if n > 0 {
+		t.Errorf("from %d states there is no way back, as from:\n%s", n, w.path(one))
+	}
+	return w
 }
 
 // checkRows compares the rows that were visited with those that there are. A row

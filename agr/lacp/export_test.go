@@ -34,39 +34,54 @@ func (a Abstract) timeless() {
 // Take gives an event, and what the System wants done then.
 func (a Abstract) Take(e Event) Ready {
 	a.Step(a.now, e)
+	return a.take()
+}
+
+// take is Ready, but what it returns is good until the next event only.
+func (a Abstract) take() Ready {
 	a.timeless()
-	return a.Ready()
+	r := a.out
+	a.out = Ready{Send: r.Send[:0], Mux: r.Mux[:0], Transitions: r.Transitions[:0]}
+	return r
 }
 
-// abstractTimers are the timers of a port by their names, churn's last.
-func (p *port) abstractTimers() []*timer {
-	ts := p.timers()
-	return ts[:]
+// Current reports whether the receive machine of the port with an index is there.
+func (a Abstract) Current(i int) bool { return a.ports[i].receive == current }
+
+// Churns appends the states of the ports' churn machines: actor, partner.
+func (a Abstract) Churns(states []string) []string {
+	for _, p := range a.ports {
+		states = append(states, p.actorChurn.state.String(), p.partnerChurn.state.String())
+	}
+	return states
 }
 
-// TimerNames names the timers that Fire knows of each port.
+// TimerNames names the timers of a port, in the order of port.timers.
 var TimerNames = []string{
 	"current_while", "fallback", "refusal", "hold", "wait_while", "twice wait_while", "grace", "periodic_timer",
 	"actor_churn_timer", "partner_churn_timer",
 }
 
-// With is the System with another configuration, as one that Unpack may take the
-// configuration from.
-func (a Abstract) With(cfg Config) Abstract {
-	s := *a.System
-	s.cfg = cfg
-	a.System = &s
+// Like is another System with the same ports, for Unpack.
+func (a Abstract) Like() Abstract {
+	s := &System{now: a.now}
+	for _, like := range a.ports {
+		s.ports = append(s.ports, &port{
+			sys: s, number: like.number, priority: like.priority, name: like.name, link: like.link, actor: like.actor,
+		})
+	}
+	a.System = s
 	return a
 }
 
-// Running lists the timers that could fire: the System's own is number 0, those of
+// Running appends the timers that could fire: the System's own is number 0, those of
 // the first port follow, and so on.
-func (a Abstract) Running() (numbers []int) {
+func (a Abstract) Running(numbers []int) []int {
 	if a.patience.running && !a.Calm {
 		numbers = append(numbers, 0)
 	}
 	for i, p := range a.ports {
-		for j, t := range p.abstractTimers() {
+		for j, t := range p.timers() {
 			late := t == &p.waitMost && (p.waitWhile.running || a.Calm) // wait_while is the shorter one
 			if t.running && !late {
 				numbers = append(numbers, 1+i*len(TimerNames)+j)
@@ -88,12 +103,11 @@ func TimerName(number int) string {
 func (a Abstract) Fire(number int) Ready {
 	t := &a.patience
 	if number > 0 {
-		t = a.ports[(number-1)/len(TimerNames)].abstractTimers()[(number-1)%len(TimerNames)]
+		t = a.ports[(number-1)/len(TimerNames)].timers()[(number-1)%len(TimerNames)]
 	}
 	t.running, t.expired = false, true
 	a.run()
-	a.timeless()
-	return a.Ready()
+	return a.take()
 }
 
 // Pack appends all of the state that the machines look at to b.
@@ -176,16 +190,15 @@ func (p *port) pack(b []byte, systems []slow.System) []byte {
 	return b
 }
 
-// Unpack makes a System of what Pack has written, whose configuration, port numbers
-// and speeds are those of another one, and returns the rest.
-func (a Abstract) Unpack(b []byte, systems []slow.System) (Abstract, []byte) {
-	s := &System{cfg: a.cfg, now: a.now}
-	for _, like := range a.ports {
-		p := &port{sys: s, number: like.number, priority: like.priority, name: like.name, link: like.link}
-		p.actor = like.actor
-		s.ports = append(s.ports, p)
-	}
+// Unpack gives the System, one that Like has made, a configuration and what Pack has
+// written, and returns the rest.
+func (a Abstract) Unpack(b []byte, systems []slow.System, cfg Config) []byte {
+	s := a.System
 	active, bits, aggs := b[0], b[1], int(b[2])
+	*s = System{cfg: cfg, now: s.now, ports: s.ports, aggs: s.aggs[:0], out: s.out, lastID: aggs}
+	for _, p := range s.ports {
+		*p = port{sys: s, number: p.number, priority: p.priority, name: p.name, link: p.link, actor: p.actor}
+	}
 	s.patience = unpackTimer(bits, s.now)
 	s.enough, s.left, s.links = bits&4 != 0, bits&8 != 0, int(bits>>4)
 	b = b[3:]
@@ -199,12 +212,12 @@ func (a Abstract) Unpack(b []byte, systems []slow.System) (Abstract, []byte) {
 	for _, p := range s.ports {
 		b = p.unpack(b, systems)
 	}
-	return Abstract{s, a.Churn, a.Calm}, b
+	return b
 }
 
 func (s *System) unpackAggregator(b []byte, i int, systems []slow.System) []byte {
-	s.lastID = i + 1
-	g := &aggregator{id: i + 1, individual: b[1]&0x80 != 0}
+	g := s.nextAggregator()
+	*g = aggregator{id: i + 1, individual: b[1]&0x80 != 0, ports: g.ports[:0]}
 	g.partner = LAGEnd{System: unpackSystem(b[0], systems), Key: binary.BigEndian.Uint16(b[2:])}
 	g.actor = LAGEnd{System: s.cfg.System, Key: binary.BigEndian.Uint16(b[4:])}
 	n := int(b[1] & 0x7f)
@@ -213,8 +226,18 @@ func (s *System) unpackAggregator(b []byte, i int, systems []slow.System) []byte
 		p.aggregator = g
 		g.ports = append(g.ports, p)
 	}
-	s.aggs = append(s.aggs, g)
 	return b[6+n:]
+}
+
+// nextAggregator adds one, which an earlier state may have had.
+func (s *System) nextAggregator() *aggregator {
+	n := len(s.aggs)
+	if n < cap(s.aggs) && s.aggs[:n+1][n] != nil {
+		s.aggs = s.aggs[:n+1]
+	} else {
+		s.aggs = append(s.aggs, &aggregator{})
+	}
+	return s.aggs[n]
 }
 
 func (p *port) unpack(b []byte, systems []slow.System) []byte {

@@ -37,12 +37,13 @@ func (a *aggregator) decides() bool {
 
 // ranked are the ports, the best first: those that could carry frames before those
 // that could not, a partner's refusal counting against a port, then by priority and
-// number at the end that decides.
+// number at the end that decides. Where all of them may be SELECTED their order does
+// not matter. The slice is not the caller's to change.
 func (a *aggregator) ranked() []*port {
-	ports := slices.Clone(a.ports)
-	if a.limit() >= len(ports) {
-		return ports
+	if a.limit() >= len(a.ports) {
+		return a.ports
 	}
+	ports := slices.Clone(a.ports)
 	decides := a.decides()
 	slices.SortStableFunc(ports, func(p, q *port) int {
 		return cmp.Or(
@@ -90,7 +91,7 @@ func (s *System) chosen() []*port {
 	if s.active == nil {
 		return nil
 	}
-	ranked := slices.DeleteFunc(s.active.ranked(), (*port).held)
+	ranked := slices.DeleteFunc(slices.Clone(s.active.ranked()), (*port).held)
 	n := min(s.active.limit(), len(ranked))
 	chosen, rest := ranked[:n], ranked[n:]
 	for i := n - 1; i >= 0; i-- {

@@ -104,22 +104,34 @@ func (s *System) arbitrate() bool {
 		if p.aggregator == nil || p.selected == unselected && p.mux != detached {
 			continue
 		}
-		to, reason := standby, "another aggregator is active"
-		switch {
-		case s.active == nil:
-			reason = "no aggregator is active"
-		case slices.Contains(chosen, p):
-			to, reason = selected, "aggregator is active"
-		case p.held():
-			reason = p.heldReason()
-		case p.aggregator == s.active:
-			reason = p.behindReason()
+		to := standby
+		if slices.Contains(chosen, p) {
+			to = selected
 		}
-		changed = changed || p.selected != to
-		p.setSelected(to, reason)
+		if p.selected != to {
+			p.setSelected(to, p.selectionReason(to))
+			changed = true
+		}
 		changed = p.watchRefusal() || changed
 	}
 	return changed
+}
+
+// selectionReason says why a port is to be SELECTED or STANDBY.
+func (p *port) selectionReason(to selection) string {
+	active := p.sys.active
+	switch {
+	case to == selected:
+		return "aggregator is active"
+	case active == nil:
+		return "no aggregator is active"
+	case p.held():
+		return p.heldReason()
+	case p.aggregator == active:
+		return p.behindReason()
+	default:
+		return "another aggregator is active"
+	}
 }
 
 // activate makes another aggregator the active one, or none. It has to find enough

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
-	"strings"
 	"testing"
 
 	"ifagr/agr/lacp"
@@ -51,10 +50,18 @@ var modelSystems = []slow.System{ownSystem, farSystem}
 
 // walker walks breadth-first.
 type walker struct {
-	t     *testing.T
-	model model
-	first world
-	seed  maphash.Seed
+	t       *testing.T
+	model   model
+	first   world
+	seed    maphash.Seed
+	actors  [2][]slow.PortInfo // what the ports say, but for the state
+	spare   []*world           // for unpack
+	buf     []byte             // the state that is added
+	now     uint32             // the state that is walked from
+	numbers []int
+
+	between map[uint64][]uint32 // where states with LACPDUs on their way lead to
+	own     []uint32            // each number, as such a list
 
 	seen  map[uint64]uint32
 	queue [][]byte // the packed states that are not walked from yet
@@ -63,7 +70,17 @@ type walker struct {
 	depth []uint16
 	edges [][2]uint32
 	good  []bool // converged states
-	rows  map[string]int
+	rows  map[row]bool
+}
+
+// row is a row of a state table.
+type row struct{ machine, from, to, reason string }
+
+func (r row) String() string {
+	if r.reason == "" {
+		return r.machine + ": " + r.from + " -> " + r.to
+	}
+	return r.machine + ": " + r.from + " -> " + r.to + " (" + r.reason + ")"
 }
 
 // actions: 0 to 3 deliver, 4 to 7 lose a letter, 8 and 9 turn a cable on or off, the
@@ -78,7 +95,7 @@ const (
 )
 
 func (m *model) start(t *testing.T) *walker {
-	w := &walker{t: t, model: *m, seed: maphash.MakeSeed(), seen: map[uint64]uint32{}, rows: map[string]int{}}
+	w := &walker{t: t, model: *m, seed: maphash.MakeSeed(), seen: map[uint64]uint32{}, between: map[uint64][]uint32{}, rows: map[row]bool{}}
 	for i := range w.first.systems {
 		cfg := m.config(i, false)
 		a := lacp.Abstract{System: lacp.New(cfg), Churn: m.churn, Calm: m.calm}
@@ -86,6 +103,9 @@ func (m *model) start(t *testing.T) *walker {
 		for c := range m.cables {
 			w.first.up[c] = true
 			w.after(&w.first, i, a.Take(lacp.AddPort{Number: uint16(c + 1), Priority: 1, Name: fmt.Sprint("p", c+1), Link: gigabit}))
+		}
+		for _, p := range a.Status().Ports {
+			w.actors[i] = append(w.actors[i], p.Actor)
 		}
 	}
 	return w
@@ -104,10 +124,10 @@ func (m *model) config(i int, other bool) lacp.Config {
 // after puts what a system sends on its way, and notes what it has done.
 func (w *walker) after(s *world, i int, r lacp.Ready) {
 	for _, t := range r.Transitions {
-		if strings.HasSuffix(t.Machine, "churn") {
-			continue // noteChurn has them all
+		switch t.Machine {
+		case "receive", "mux", "periodic": // act has all of churn
+			w.rows[row{t.Machine, t.From, t.To, t.Reason}] = true
 		}
-		w.rows[t.Machine+": "+t.From+" -> "+t.To+" ("+t.Reason+")"]++
 	}
 	for _, t := range r.Send {
 		c := t.Port - 1
@@ -119,72 +139,6 @@ func (w *walker) after(s *world, i int, r lacp.Ready) {
 	}
 }
 
-// pack writes a state down.
-func (w *walker) pack(s *world) []byte {
-	b := append(make([]byte, 0, 160), bit(s.other))
-	for i := range s.systems {
-		b = s.systems[i].Pack(b, modelSystems)
-	}
-	for i := range 2 {
-		for c := range w.model.cables {
-			b = s.letters[i][c].pack(b)
-			b = append(b, bit(s.up[c]))
-		}
-	}
-	return b
-}
-
-func bit(on bool) byte {
-	if on {
-		return 1
-	}
-	return 0
-}
-
-func (l *letter) pack(b []byte) []byte {
-	if !l.full {
-		return append(b, 0)
-	}
-	return append(b, 1, byte(l.state), byte(l.partner.System.Priority>>8), l.partner.System.Addr[1],
-		byte(l.partner.Key>>8), byte(l.partner.Key), byte(l.partner.Priority>>8), byte(l.partner.Priority), byte(l.partner.Port), byte(l.partner.State))
-}
-
-func (l *letter) unpack(b []byte) []byte {
-	*l = letter{}
-	if b[0] == 0 {
-		return b[1:]
-	}
-	l.full, l.state = true, slow.State(b[1])
-	l.partner = slow.PortInfo{
-		System: slow.System{Priority: 0xffff}, Key: uint16(b[4])<<8 | uint16(b[5]),
-		Priority: uint16(b[6])<<8 | uint16(b[7]), Port: uint16(b[8]), State: slow.State(b[9]),
-	}
-	for _, id := range modelSystems {
-		if id.Addr[1] == b[3] {
-			l.partner.System = id
-		}
-	}
-	return b[10:]
-}
-
-// unpack reads a state.
-func (w *walker) unpack(b []byte) *world {
-	s := &world{other: b[0] == 1}
-	b = b[1:]
-	for i := range s.systems {
-		like := w.first.systems[i].With(w.model.config(i, s.other))
-		s.systems[i], b = like.Unpack(b, modelSystems)
-	}
-	for i := range 2 {
-		for c := range w.model.cables {
-			b = s.letters[i][c].unpack(b)
-			s.up[c] = b[0] == 1
-			b = b[1:]
-		}
-	}
-	return s
-}
-
 // act does one thing, if it can be done.
 func (w *walker) act(s *world, action int) bool {
 	if !w.model.churn {
@@ -192,22 +146,17 @@ func (w *walker) act(s *world, action int) bool {
 	}
 	before := s.churn()
 	done := w.do(s, action)
-	for i, was := range before {
-		if is := s.churn()[i]; is != was {
-			w.rows[[]string{"actor", "partner"}[i%2]+" churn: "+was+" -> "+is]++
+	for i, is := range s.churn() {
+		if was := before[i]; is != was {
+			w.rows[row{machine: []string{"actor churn", "partner churn"}[i%2], from: was, to: is}] = true
 		}
 	}
 	return done
 }
 
 // churn lists the states of the churn machines.
-func (s *world) churn() (states []string) {
-	for i := range s.systems {
-		for _, p := range s.systems[i].Status().Ports {
-			states = append(states, p.ActorChurn, p.PartnerChurn)
-		}
-	}
-	return states
+func (s *world) churn() []string {
+	return s.systems[1].Churns(s.systems[0].Churns(make([]string, 0, 8)))
 }
 
 func (w *walker) do(s *world, action int) bool {
@@ -232,9 +181,6 @@ func (w *walker) do(s *world, action int) bool {
 		return w.change(s, action)
 	default:
 		i, number := (action-fire)%2, (action-fire)/2
-		if !slices.Contains(s.systems[i].Running(), number) {
-			return false
-		}
 		w.after(s, i, s.systems[i].Fire(number))
 	}
 	return true
@@ -276,15 +222,15 @@ func (w *walker) change(s *world, action int) bool {
 // arrive is the arrival of a LACPDU. That CURRENT is entered again is a row of the
 // table, though no transition.
 func (w *walker) arrive(s *world, i, c int, pdu slow.LACPDU) {
-	if s.systems[i].Status().Ports[c].Receive == "CURRENT" {
-		w.rows["receive: CURRENT -> CURRENT (LACPDU received)"]++
+	if s.systems[i].Current(c) {
+		w.rows[row{"receive", "CURRENT", "CURRENT", "LACPDU received"}] = true
 	}
 	w.after(s, i, s.systems[i].Take(lacp.Received{Number: uint16(c + 1), PDU: pdu}))
 }
 
 // pdu is the LACPDU of a letter.
 func (w *walker) pdu(i, c int, l letter) slow.LACPDU {
-	p := slow.LACPDU{Version: 1, Actor: w.first.systems[i].Status().Ports[c].Actor, Partner: l.partner}
+	p := slow.LACPDU{Version: 1, Actor: w.actors[i][c], Partner: l.partner}
 	p.Actor.State = l.state
 	return p
 }
@@ -292,24 +238,28 @@ func (w *walker) pdu(i, c int, l letter) slow.LACPDU {
 // walk walks from each state until there is no new one.
 func (w *walker) walk() {
 	w.depth = append(w.depth, 0)
-	w.settle(&w.first, 0, 0)
+	w.settle(&w.first, 0)
 	w.depth = w.depth[1:]
+	var actions []int
 	for at := uint32(0); len(w.queue) > 0; at++ {
 		b := w.queue[0]
 		w.queue[0] = nil
 		w.queue = w.queue[1:]
+		w.now = at
 		s := w.unpack(b)
-		actions := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}
-		actions = w.timers(s, actions)
+		actions = w.timers(s, append(actions[:0], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11))
 		for _, action := range actions {
 			if s == nil {
 				s = w.unpack(b)
 			}
 			if w.act(s, action) {
-				w.settle(s, at, action)
+				for _, to := range w.settle(s, action) {
+					w.edges = append(w.edges, [2]uint32{at, to})
+				}
 				s = nil
 			}
 		}
+		w.recycle(s)
 		if len(w.from) > w.model.most {
 			w.t.Fatalf("%d states, and %d to walk from", len(w.from), len(w.queue))
 		}
@@ -318,11 +268,9 @@ func (w *walker) walk() {
 
 // timers adds the timers that may fire to the actions that there are.
 func (w *walker) timers(s *world, actions []int) []int {
-	if w.model.urgent && s.underWay() {
-		return w.firstLetter(s)
-	}
 	for i := range s.systems {
-		for _, number := range s.systems[i].Running() {
+		w.numbers = s.systems[i].Running(w.numbers[:0])
+		for _, number := range w.numbers {
 			action := fire + 2*number + i
 			if w.model.urgent && lacp.TimerName(number) == "grace" {
 				return []int{action}
@@ -333,22 +281,35 @@ func (w *walker) timers(s *world, actions []int) []int {
 	return actions
 }
 
-// settle adds the states that an action leads to. In an urgent model these are the
-// ones in which nothing is on its way any more, whatever of it was lost.
-func (w *walker) settle(s *world, at uint32, action int) {
+// settle gives the states that an action leads to, and takes s. In an urgent model
+// these are the ones in which nothing is on its way any more, whatever of it was lost;
+// the states between, to which many ways lead, are gone through once.
+func (w *walker) settle(s *world, action int) []uint32 {
+	w.buf = w.pack(w.buf[:0], s)
+	h := maphash.Bytes(w.seed, w.buf)
 	if !w.model.urgent || !s.underWay() {
-		w.add(s, at, action, w.depth[at]+1)
-		return
+		n := w.add(s, h, action)
+		w.recycle(s)
+		return w.own[n : n+1]
 	}
-	b := w.pack(s)
+	to, ok := w.between[h]
+	if ok {
+		w.recycle(s)
+		return to
+	}
+	b := slices.Clone(w.buf)
 	for _, next := range w.firstLetter(s) {
 		if s == nil {
 			s = w.unpack(b)
 		}
 		w.act(s, next)
-		w.settle(s, at, action)
+		to = append(to, w.settle(s, action)...)
 		s = nil
 	}
+	slices.Sort(to)
+	to = slices.Clip(slices.Compact(to))
+	w.between[h] = to
+	return to
 }
 
 // firstLetter is what can happen to the first LACPDU that is on its way.
@@ -369,20 +330,19 @@ func (s *world) underWay() bool {
 	return slices.ContainsFunc(s.letters[:], func(l [2]letter) bool { return l[0].full || l[1].full })
 }
 
-// add adds a state if it is a new one.
-func (w *walker) add(s *world, from uint32, action int, depth uint16) {
-	b := w.pack(s)
-	h := maphash.Bytes(w.seed, b)
-	n, ok := w.seen[h]
+// add adds a state, which buf holds, if it is a new one, and gives its number.
+func (w *walker) add(s *world, hash uint64, action int) uint32 {
+	n, ok := w.seen[hash]
 	if !ok {
 		n = uint32(len(w.from))
-		w.seen[h] = n
-		w.from, w.how, w.depth = append(w.from, from), append(w.how, uint16(action)), append(w.depth, depth)
+		w.seen[hash] = n
+		w.own = append(w.own, n)
+		w.from, w.how, w.depth = append(w.from, w.now), append(w.how, uint16(action)), append(w.depth, w.depth[w.now]+1)
 		w.good = append(w.good, s.converged(cmp.Or(w.model.wanted, w.model.cables)))
-		w.queue = append(w.queue, b)
+		w.queue = append(w.queue, slices.Clone(w.buf))
 		w.check(s, n)
 	}
-	w.edges = append(w.edges, [2]uint32{from, n})
+	return n
 }
 
 // check fails if a system is in a state that may not be.
@@ -440,10 +400,7 @@ func (w *walker) name(action int) string {
 // hopeless counts the states from which no way leads to one in which all ports
 // distribute, and gives one of them.
 func (w *walker) hopeless() (count int, one uint32) {
-	back := make([][]uint32, len(w.from))
-	for _, e := range w.edges {
-		back[e[1]] = append(back[e[1]], e[0])
-	}
+	first, back := w.backwards()
 	hope := slices.Clone(w.good)
 	var queue []uint32
 	for n, good := range hope {
@@ -454,7 +411,7 @@ func (w *walker) hopeless() (count int, one uint32) {
 	for len(queue) > 0 {
 		n := queue[0]
 		queue = queue[1:]
-		for _, m := range back[n] {
+		for _, m := range back[first[n]:first[n+1]] {
 			if !hope[m] {
 				hope[m] = true
 				queue = append(queue, m)
@@ -468,4 +425,20 @@ func (w *walker) hopeless() (count int, one uint32) {
 		}
 	}
 	return count, one
+}
+
+// backwards lists from where each state n can be reached: back[first[n]:first[n+1]].
+func (w *walker) backwards() (first, back []uint32) {
+	first, back = make([]uint32, len(w.from)+2), make([]uint32, len(w.edges))
+	for _, e := range w.edges {
+		first[e[1]+2]++
+	}
+	for n := range w.from {
+		first[n+2] += first[n+1]
+	}
+	for _, e := range w.edges {
+		back[first[e[1]+1]] = e[0]
+		first[e[1]+1]++
+	}
+	return first, back
 }

@@ -148,3 +148,70 @@ func TestFlush_6_2_7_NoAnswer(t *testing.T) {
 		})
 	}
 }
+
+// FuzzFlush lets anything happen to a Flush for a while, and then only time pass. Each
+// octet of a life is what happens, and after how long.
+//
+// It is over within the stated time, keeps to the budget of a slow protocol, and is
+// answered only if it was.
+func FuzzFlush(f *testing.F) {
+	f.Add(true, false, uint16(0), []byte{0x05, 0x45, 0x85, 0xc5})
+	f.Add(false, false, uint16(600), []byte{0x9e, 0x9e, 0x9e, 0x9e, 0xc0})
+	f.Add(false, true, uint16(50), []byte{0xc1, 0x41})
+	f.Add(true, false, uint16(20), []byte{0x81, 0x81, 0x81, 0x42, 0x80, 0xc8})
+	f.Fuzz(func(t *testing.T, queues, silent bool, delay uint16, life []byte) {
+		cfg := with(func(c *marker.FlushConfig) {
+			c.Queues, c.Silent, c.MaxDelay = queues, silent, time.Duration(delay)*10*time.Microsecond
+		})
+		l := &flushLife{flush: marker.BeginFlush(cfg, 0)}
+		for _, b := range life[:min(len(life), 200)] {
+			l.now += time.Duration(b&0x3f) * ms
+			l.happens(t, b>>6)
+		}
+		late := l.now
+		for at, ok := l.flush.Deadline(); ok; at, ok = l.flush.Deadline() {
+			l.now = max(l.now, at)
+			l.advance(t)
+		}
+		longest := marker.QueueWait + marker.RingWait + max(marker.Patience, cfg.MaxDelay+marker.Settle)
+		if l.now > late+longest || l.markers > marker.ResponseLimit || silent && l.markers > 0 || l.flush.Answered() != l.answered {
+			t.Errorf("over at %v, of which %v had passed, %d Markers, answered %v, want %v", l.now, late, l.markers, l.flush.Answered(), l.answered)
+		}
+	})
+}
+
+// flushLife is a Flush to which something happens.
+type flushLife struct {
+	flush    *marker.Flush
+	now      time.Duration
+	markers  int
+	last     slow.Marker
+	answered bool
+}
+
+func (l *flushLife) happens(t *testing.T, what byte) {
+	switch {
+	case what == 0:
+		l.flush.QueueEmpty(l.now)
+	case what == 1 && l.markers > 0:
+		over := l.flush.Over()
+		if l.flush.Received(answer(l.last)) == over {
+			t.Errorf("over %v, but the answer says otherwise", over)
+		}
+		l.answered = l.answered || !over
+	case what == 2:
+		l.advance(t)
+	case l.flush.Received(l.last):
+		t.Errorf("%+v is no answer", l.last)
+	}
+}
+
+// advance does what is due, which must move the deadline on.
+func (l *flushLife) advance(t *testing.T) {
+	if m, ok := sent(t, l.flush, l.now); ok {
+		l.markers, l.last = l.markers+1, m
+	}
+	if at, ok := l.flush.Deadline(); ok && at <= l.now-ms {
+		t.Fatalf("at %v something is due at %v", l.now, at)
+	}
+}

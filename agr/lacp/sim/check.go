@@ -227,10 +227,15 @@ func (w *world) checkSegment(s *segment) {
 	}
 	known := p.Partner.Port == b.port && q.Partner.Port == a.port &&
 		p.Partner.System == b.node.cfg.System && q.Partner.System == a.node.cfg.System
-	if !known || p.Distributing != q.Distributing {
+	alike := p.Distributing == q.Distributing || a.node.blindTo(b.node) || b.node.blindTo(a.node)
+	if !known || !alike {
 		w.fail("no agreement", "%s is %s (%s), %s is %s (%s)", p.Name, p.Mux, p.Reason, q.Name, q.Mux, q.Reason)
 	}
 }
+
+// blindTo reports whether frames may be sent that a far end does not collect because it
+// has too few links: coupled control looks at Synchronization only.
+func (d *node) blindTo(far *node) bool { return d.cfg.Coupled && far.cfg.MinLinks.Up > 1 }
 
 // checkPair fails unless two systems use a cable if they ask for no more, and where
 // all cables are alike as many as both let be used.
@@ -332,8 +337,10 @@ func (d *node) probe(i int) {
 	if d.system == nil || to == nil || !to.seg.up {
 		return
 	}
-	far := to.seg.ends[1-to.end].node
-	if far != d && d.hasPartner(to) && d.spec.Character != Refuses {
+	end := to.seg.ends[1-to.end]
+	far := end.node
+	ignored := d.blindTo(far) && !far.portStatus(end.port).Collecting
+	if far != d && d.hasPartner(to) && d.spec.Character != Refuses && !ignored {
 		far.seen[d.index].expected += 3
 	}
 	d.train(i, 3)

@@ -74,7 +74,7 @@ func (d *node) program() {
 	for _, p := range d.ports {
 		if p.sends() {
 			shares = append(shares, dist.Share{Port: p.number, Weight: p.seg.ends[p.end].speed})
-			x.idle = max(x.idle, p.maxDelay)
+			x.idle = max(x.idle, minIdle+p.maxDelay)
 		}
 	}
 	x.table = dist.Rebalance(x.table, shares)
@@ -158,6 +158,10 @@ func (d *node) adopt(hold dist.Set) {
 	late := x.held
 	x.held = nil
 	for _, f := range late {
+		if hold.Has(f.conversation) {
+			x.held = append(x.held, f)
+			continue
+		}
 		d.sendData(f)
 	}
 }
@@ -200,7 +204,7 @@ func (d *node) flushes() {
 		if p.flush == nil {
 			continue
 		}
-		if frame := p.flush.Advance(nil, now); frame != nil {
+		if frame := p.flush.Advance(nil, now); frame != nil && p.markers.Allow(now) {
 			d.w.stats.Markers++
 			d.w.note("%s asks by a Marker", p.name)
 			p.seg.sendOctets(p.end, frame)
@@ -217,9 +221,10 @@ func (d *node) flushOver(p *port) bool {
 	if !p.flush.Over() {
 		return false
 	}
-	if p.flush.Answered() {
+	switch {
+	case p.flush.Answered():
 		p.unanswered = 0
-	} else {
+	case p.flush.Asked():
 		p.unanswered++
 	}
 	d.w.note("%s is flushed, answered: %v", p.name, p.flush.Answered())
@@ -257,12 +262,18 @@ func (d *node) receiveMarker(p *port, frame []byte) {
 }
 
 // leave begins a port's way out in order: its conversations are flushed and move,
-// the far end is told and stops, the port is taken out.
+// the far end is told and stops, the port is taken out. One that carries nothing goes
+// at once.
 func (d *node) leave(p *port) {
 	if d.system == nil || !p.attached || p.departure != nil {
 		return
 	}
 	d.w.note("%s leaves in order", p.name)
+	if !p.distributing && p.flush == nil || !p.seg.up {
+		d.step(lacp.RemovePort{Number: p.number, Farewell: true})
+		d.takeOut(p)
+		return
+	}
 	p.departure = &departure{}
 	d.program()
 	d.departures()
@@ -304,6 +315,18 @@ func (d *node) takeOut(p *port) {
 	d.program()
 }
 
+// stall is for how long whoever reads a port has something else to do.
+func (d *node) stall() time.Duration {
+	switch d.w.random.IntN(8) {
+	case 0, 1:
+		return time.Duration(d.w.random.Int64N(int64(d.spec.CollectorDelay)))
+	case 2:
+		return d.spec.CollectorDelay
+	default:
+		return 0
+	}
+}
+
 // receiveData gives a frame to the host, or to the Collector that keeps it for a
 // while. On each port frames stay in order, and what is kept is lost with the
 // carrier: for then nobody waits for it (design D7).
@@ -320,8 +343,11 @@ func (d *node) receiveData(p *port, f data) {
 		d.handOver(p, f)
 		return
 	}
-	keep := time.Duration(d.w.random.Int64N(int64(d.spec.CollectorDelay)))
-	p.kept = max(p.kept, d.w.now.Add(keep))
+	p.kept = max(p.kept, d.w.now.Add(d.stall()))
+	if p.kept < d.w.now {
+		d.handOver(p, f)
+		return
+	}
 	seg, epoch := p.seg, p.seg.epoch
 	d.w.at(p.kept, func() {
 		if seg.epoch == epoch {

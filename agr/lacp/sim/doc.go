@@ -40,11 +40,15 @@
 // smaller CollectorMaxDelay than the far end has misleads its reader until the end of
 // the storm.
 //
+// Two systems that each clear Aggregation whenever they are not in sync start each other
+// anew for ever; there is one such system at most. ClearAgg is the same as a fault, and
+// over before there has to be rest.
+//
 // Nobody promises rest where three ends share a segment: each LACPDU is another
 // partner's. Systems connected with a hub are checked at each step only. A passive
 // system with a looped cable that hears nobody else says nothing that it could hear, so
 // it uses the cable if the default partner stands in; and a partner with a timeout that
 // is asked for LACPDUs seldom may be remembered for the sum of two long timeouts. With
-// coupled control and min-links at the far end frames may be sent that are not
-// collected: coupled control does not look at that, and the two are not combined here.
+// coupled control frames may be sent that a far end does not collect because it has
+// fewer links than its min-links: coupled control does not look at that.
 package sim

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ifagr/agr/lacp"
+	"ifagr/agr/slow"
 )
 
 // strike lets a fault happen, and ends it later. The end of the storm ends all.
@@ -128,6 +129,11 @@ func (d *node) suffer(f *Fault) (undo func()) {
 	case Static:
 		d.configure(func(c *lacp.Config) { c.Static = true })
 		return func() { d.configure(func(c *lacp.Config) { c.Static = false }) }
+	case Fickle:
+		for _, p := range d.ports {
+			d.fidget(p.number, f, d.w.now.Add(f.For))
+		}
+		return nil
 	case LateMarkers:
 		d.lateMarkers = f.Delay
 		return func() { d.lateMarkers = 0 }
@@ -138,8 +144,10 @@ func (d *node) suffer(f *Fault) (undo func()) {
 }
 
 func (d *node) configure(change func(*lacp.Config)) {
-	change(&d.cfg)
-	d.step(lacp.Configure{Config: d.cfg})
+	d.soon(func() {
+		change(&d.cfg)
+		d.step(lacp.Configure{Config: d.cfg})
+	})
 }
 
 func (d *node) setPriority(number, priority uint16) {
@@ -195,6 +203,22 @@ func (w *world) strangers(s *segment, f *Fault) {
 			}
 		})
 	}
+}
+
+// fidget lets a port send what it would say, at times without Synchronization, until
+// an instant.
+func (d *node) fidget(number uint16, f *Fault, until lacp.Instant) {
+	w, p := d.w, d.port(number)
+	if w.phase != storm || w.now >= until {
+		return
+	}
+	if st := d.portStatus(number); st.Number != 0 && d.pauses == 0 {
+		if w.random.IntN(2) == 0 {
+			st.Actor.State = st.Actor.State.With(slow.Synchronization|slow.Collecting|slow.Distributing, false)
+		}
+		p.seg.sendLACPDU(p.end, slow.LACPDU{Version: 1, Actor: st.Actor, Partner: st.Partner})
+	}
+	w.after(w.about(f.Delay), func() { d.fidget(number, f, until) })
 }
 
 // repair ends all that is bad. Options, priorities and cables stay as they are.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -21,8 +22,9 @@ const cyclesPerSeed = 4
 type generator struct {
 	*rand.Rand
 	sc      *Scenario
-	coupled bool // control may be
-	passive int  // the one system that may be, or -1
+	coupled bool          // control may be
+	passive int           // the one system that may be, or -1
+	now     []lacp.Config // of each system
 }
 
 // Generate makes up the scenario of a seed: an hour.
@@ -33,6 +35,9 @@ func Generate(seed uint64) *Scenario {
 	g.coupled, g.sc.Even = g.one(3), g.one(2)
 	g.systems()
 	g.segments()
+	for i := range g.sc.Systems {
+		g.now = append(g.now, g.sc.Systems[i].Config)
+	}
 	for c := range cyclesPerSeed {
 		g.storm(time.Duration(c) * CycleTime)
 	}
@@ -64,48 +69,86 @@ func (g *generator) systems() {
 		n = 5
 	}
 	g.passive = -1
-	if g.one(4) {
+	if g.one(2) {
 		g.passive = g.IntN(n)
 	}
 	for i := range n {
 		s := System{Config: g.config(i)}
-		if g.one(3) {
-			s.CollectorDelay = g.between(0, 20*time.Millisecond).Truncate(10 * time.Microsecond)
+		if g.one(2) {
+			s.CollectorDelay = g.between(0, 20*time.Millisecond>>max(0, g.IntN(8)-3)).Truncate(10 * time.Microsecond)
 		}
 		if i > 0 && g.one(12) {
-			s.Character = Character(1 + g.IntN(3))
+			s.Character = g.character()
 		}
 		g.sc.Systems = append(g.sc.Systems, s)
 	}
 }
 
+// character is one that is not honest. Not more than one system forgets: two that do
+// would tell each other for ever that they cannot aggregate.
+func (g *generator) character() Character {
+	c := Character(1 + g.IntN(3))
+	if c == Forgets && slices.ContainsFunc(g.sc.Systems, func(s System) bool { return s.Character == Forgets }) {
+		return Honest
+	}
+	return c
+}
+
 // address is a system's.
 func address(i int) ether.Addr { return ether.Addr{2, 0, 0, 0, 0, byte(i + 1)} }
 
-// config is any configuration that the far ends can live with. A system with
-// coupled control asks for no more links than one: the far end would not collect
-// while they are too few, and coupled control does not look at that.
+// config is any configuration.
 func (g *generator) config(i int) lacp.Config {
-	cfg := lacp.Config{
-		System:       slow.System{Priority: 0x8000 + uint16(g.IntN(2)), Addr: address(i)},
-		Passive:      i == g.passive,
-		ShortTimeout: g.one(2), Coupled: g.coupled && g.one(2),
-		KeyBase: uint16(g.IntN(3)), Fallback: lacp.Fallback(g.IntN(3)),
-		FallbackAfter: time.Duration(g.IntN(3)) * 5 * time.Second,
-	}
-	if g.one(4) {
-		cfg.Key = 1 + uint16(g.IntN(3))
-	}
-	if !g.coupled && g.one(2) {
-		cfg.MinLinks = lacp.MinLinks{Up: g.IntN(3), Down: 1}
-	}
-	if g.one(3) {
-		cfg.MaxPorts = 1 + g.IntN(4)
-	}
-	if g.one(3) {
-		cfg.WaitToRestore = lacp.WaitToRestore{Min: 5 * time.Second, Max: 20 * time.Second}
+	cfg := lacp.Config{System: slow.System{Priority: 0x8000, Addr: address(i)}}
+	for n := range options {
+		g.choose(&cfg, i, n)
 	}
 	return cfg
+}
+
+// options is how many options there are to choose.
+const options = 11
+
+// choose decides about one option of a system. Not more than one system is passive:
+// two that are have nothing to say to each other.
+func (g *generator) choose(cfg *lacp.Config, i, option int) {
+	switch option {
+	case 0:
+		cfg.System.Priority = 0x8000 + uint16(g.IntN(2))
+	case 1:
+		cfg.Passive = i == g.passive && !g.one(3)
+	case 2:
+		cfg.ShortTimeout = g.one(2)
+	case 3:
+		cfg.Coupled = g.coupled && g.one(2)
+	case 4:
+		cfg.KeyBase = uint16(g.IntN(3))
+	case 5:
+		cfg.Key = g.seldom(4, 3)
+	case 6:
+		up := g.IntN(4)
+		cfg.MinLinks = lacp.MinLinks{Up: up, Down: g.IntN(up + 1)}
+		if g.one(2) {
+			cfg.MinLinks = lacp.MinLinks{}
+		}
+	case 7:
+		cfg.MaxPorts = int(g.seldom(3, 4))
+	case 8:
+		cfg.Fallback = lacp.Fallback(g.IntN(3))
+	case 9:
+		cfg.FallbackAfter = time.Duration(g.IntN(3)) * 5 * time.Second
+	default:
+		least := time.Duration(g.seldom(3, 10)) * time.Second
+		cfg.WaitToRestore = lacp.WaitToRestore{Min: least, Max: least * time.Duration(g.IntN(4))}
+	}
+}
+
+// seldom is 1 to most in one of so many cases, else 0.
+func (g *generator) seldom(in, most int) uint16 {
+	if !g.one(in) {
+		return 0
+	}
+	return uint16(1 + g.IntN(most))
 }
 
 // segments cables the systems: pairs of the first with the others and of the others
@@ -217,7 +260,22 @@ func (g *generator) storm(begin time.Duration) {
 		f := g.fault(k)
 		f.At = t.Truncate(time.Microsecond)
 		f.For = min(g.about(4*time.Second), begin+StormTime-f.At).Truncate(time.Microsecond)
+		if g.one(12) {
+			g.flicker(f, begin+StormTime)
+			continue
+		}
 		g.sc.Faults = append(g.sc.Faults, f)
+	}
+	slices.SortStableFunc(g.sc.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// flicker is a fault that comes and goes some times, fast.
+func (g *generator) flicker(f Fault, end time.Duration) {
+	mean := 2 * time.Millisecond << g.IntN(7)
+	for range 2 + g.IntN(3) {
+		f.For = min(g.about(mean), end-f.At).Truncate(time.Microsecond)
+		g.sc.Faults = append(g.sc.Faults, f)
+		f.At = min(f.At+f.For+g.about(mean), end-time.Second).Truncate(time.Microsecond)
 	}
 }
 
@@ -234,6 +292,24 @@ func (g *generator) kind() Kind {
 	}
 }
 
+// reconfigured is another configuration of a system: one option is another, or all
+// are.
+func (g *generator) reconfigured(i int) *lacp.Config {
+	old := g.now[i]
+	for range 20 { // it may be as it was
+		if g.one(3) {
+			g.now[i] = g.config(i)
+		} else {
+			g.choose(&g.now[i], i, g.IntN(options))
+		}
+		if g.now[i] != old {
+			break
+		}
+	}
+	cfg := g.now[i]
+	return &cfg
+}
+
 // fault makes up the particulars of a kind.
 func (g *generator) fault(k Kind) Fault {
 	f := Fault{Kind: k, Segment: g.IntN(len(g.sc.Segments)), System: g.IntN(len(g.sc.Systems))}
@@ -243,6 +319,8 @@ func (g *generator) fault(k Kind) Fault {
 		f.Ratio = math.Round(g.Float64()*100) / 100
 	case Delay, LateMarkers:
 		f.Delay = g.about(100 * time.Millisecond)
+	case Fickle:
+		f.Delay = time.Millisecond << g.IntN(6)
 	case Jitter:
 		f.Delay = time.Millisecond + g.about(50*time.Millisecond)
 	case Swap:
@@ -262,8 +340,7 @@ func (g *generator) fault(k Kind) Fault {
 	case Priority:
 		f.Number = uint64(0x8000 + g.IntN(4))
 	case Options:
-		cfg := g.config(f.System)
-		f.Config = &cfg
+		f.Config = g.reconfigured(f.System)
 	case Strangers:
 		f.Number = uint64(1 + g.IntN(100))
 	default:

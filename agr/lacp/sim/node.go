@@ -268,6 +268,9 @@ func (d *node) send(t *lacp.Transmit) bool {
 // linkChanged is what a port sees of its segment.
 func (d *node) linkChanged(number uint16, l lacp.Link) {
 	d.w.note("%s/%d link is %+v", d.name, number, l)
+	if p := d.port(number); p != nil && !l.Up {
+		p.unanswered = 0 // another switch may be at its end when it comes back
+	}
 	d.step(lacp.LinkChange{Number: number, Link: l})
 	d.soon(d.program)
 }

@@ -115,6 +115,7 @@ const (
 	RemoveAtOnce              // a port is torn out, and returns
 	SendFails                 // a port cannot send LACPDUs
 	NeverSync                 // an end never says Synchronization
+	Fickle                    // a system says that it is in sync, and that it is not, often
 	SlowTalk                  // an end sends a LACPDU in 30 s, whatever it is asked for
 	ClearAgg                  // an end clears Aggregation whenever it is not in sync
 	LateMarkers               // a system answers Markers late
@@ -130,7 +131,7 @@ func (k Kind) String() string {
 	return [...]string{
 		"loss", "duplicate", "delay", "jitter", "corrupt", "one-way cut", "flap", "speed", "half duplex",
 		"swap", "pause", "restart", "leave", "clock step", "options", "static", "priority",
-		"remove in order", "remove at once", "send fails", "never sync", "slow talk", "clear aggregation",
+		"remove in order", "remove at once", "send fails", "never sync", "fickle", "slow talk", "clear aggregation",
 		"late markers", "no markers", "reflect", "forge", "strangers",
 	}[k]
 }
@@ -191,7 +192,7 @@ func (f *Fault) text() string {
 // ofSystem reports whether the fault is about a system rather than a segment.
 func (f *Fault) ofSystem() bool {
 	switch f.Kind {
-	case Pause, Restart, Leave, Jump, Options, Static, LateMarkers, NoMarkers:
+	case Pause, Restart, Leave, Jump, Options, Static, Fickle, LateMarkers, NoMarkers:
 		return true
 	default:
 		return false
