@@ -22,7 +22,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # No cgo: static binaries.
 GO = CGO_ENABLED=0 go
 
-.PHONY: all build demo test generate oracle bench bench-ifconfig sim sim-planted exhaustive conformance lint ci install uninstall clean help have-go need-root
+.PHONY: all build demo test generate oracle bench bench-ifconfig sim sim-planted exhaustive conformance faults lint ci install uninstall clean help have-go need-root
 .NOTPARALLEL:
 
 all: build
@@ -66,6 +66,11 @@ exhaustive: have-go
 conformance: have-go
 	$(GO) test -count=1 -run '^TestConformance$$' . -update
 
+faults: need-root have-go
+	@.ci/packages test
+	$(GO) test -count=1 -timeout=30m -v -run '^TestFaults$$' . -faults $(ARGS)
+	$(GO) test -count=1 -run '^TestFaultList$$' . -update
+
 lint:
 	@.ci/run format vet staticcheck tidy manuals scripts
 
@@ -104,6 +109,7 @@ help:
 	@echo 'make sim-planted    the same with deliberate bugs, each of which must be found. ARGS=-update writes docs/planted.md'
 	@echo 'make exhaustive     every state of two systems and two cables'
 	@echo 'make conformance    writes docs/conformance.md from testdata/conformance/cases.txt'
+	@echo 'make faults         every fault of docs/faults.md in full size, and writes it from testdata/faults.txt (root)'
 	@echo 'make lint           formatting, vet, staticcheck, go.mod, manuals, scripts'
 	@echo 'make ci             everything that a change must pass: .ci/run (root)'
 	@echo 'make install        to $(LIBEXEC) (DESTDIR= PREFIX=); shadows no other ifconfig'

@@ -57,7 +57,9 @@ type aggregate struct {
 	linkSet  bool       // and known to have
 	resuming bool       // a predecessor's ports are being attached again
 	queues   queueLook  // of the ports' transmit queues
-	renamed  bool       // another tool gave agrN another name
+	reverts  reverts    // of what another tool changed of agrN's interfaces
+	conflict string     // what is left of that
+	absent   []*port    // ports that went without getting back what they had
 
 	ending  bool // destroyed, or its interface has gone
 	destroy bool // delete the interface at the end

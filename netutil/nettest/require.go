@@ -31,6 +31,7 @@ const (
 	Clsact       // kernel: eBPF programs as filters of a clsact qdisc (4.5); needs root
 	VLAN         // kernel: VLAN interfaces; needs root
 	Bridge       // kernel: bridges; needs root
+	TimeNS       // kernel: time namespaces (5.6)
 )
 
 // ErrFeature is wrapped by the errors of Check that mean that the running kernel
@@ -80,13 +81,18 @@ func Check(n Need) error {
 		return checkKind("vlan", "link", "lo", "name", "v0", "type", "vlan", "id", "5")
 	case Bridge:
 		return checkKind("bridge", "name", "b0", "type", "bridge")
+	case TimeNS:
+		if _, err := os.Stat("/proc/self/timens_offsets"); err != nil {
+			return fmt.Errorf("%w time namespaces: %w", ErrFeature, err)
+		}
+		return nil
 	}
 	return fmt.Errorf("unknown need %d", n)
 }
 
 // String names the need.
 func (n Need) String() string {
-	names := [...]string{"root", "iproute2", "ping", "openvswitch", "tshark", "tun", "tcx", "clsact", "8021q", "bridge"}
+	names := [...]string{"root", "iproute2", "ping", "openvswitch", "tshark", "tun", "tcx", "clsact", "8021q", "bridge", "timens"}
 	if int(n) < len(names) {
 		return names[n]
 	}
