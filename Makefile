@@ -24,7 +24,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # No cgo: static binaries.
 GO = CGO_ENABLED=0 go
 
-.PHONY: all build demo test generate oracle bench bench-ifconfig restarts failpoints sim sim-planted exhaustive conformance screenshot lint ci install install-system uninstall deb deb-test clean help have-go need-root
+.PHONY: all build demo test generate oracle bench bench-ifconfig restarts failpoints sim sim-planted exhaustive conformance faults screenshot lint ci install install-system uninstall deb deb-test clean help have-go need-root
 .NOTPARALLEL:
 
 all: build
@@ -79,6 +79,11 @@ conformance: have-go
 screenshot: need-root build
 	@.ci/packages test
 	$(GO) test -count=1 -v -run '^TestPage$$' . -screenshot
+
+faults: need-root have-go
+	@.ci/packages test
+	$(GO) test -count=1 -timeout=30m -v -run '^TestFaults$$' . -faults $(ARGS)
+	$(GO) test -count=1 -run '^TestFaultList$$' . -update
 
 lint:
 	@.ci/run format vet staticcheck tidy manuals scripts
@@ -138,6 +143,7 @@ help:
 	@echo 'make exhaustive     every state of two systems and two cables'
 	@echo 'make conformance    writes docs/conformance.md from testdata/conformance/cases.txt'
 	@echo 'make screenshot     docs/picture.png: the page of agrd web, in Chromium (root)'
+	@echo 'make faults         every fault of docs/faults.md in full size, and writes it from testdata/faults.txt (root)'
 	@echo 'make lint           formatting, vet, staticcheck, go.mod, manuals, scripts'
 	@echo 'make ci             everything that a change must pass: .ci/run (root)'
 	@echo 'make install        to $(LIBEXEC) (DESTDIR= PREFIX=); shadows no other ifconfig'

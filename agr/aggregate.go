@@ -66,7 +66,9 @@ type aggregate struct {
 	// owesProgram is when the datapath is programmed again, because it refused; 0 = it
 	// is not.
 	owesProgram lacp.Instant
-	renamed     bool // another tool gave agrN another name
+	reverts     reverts // of what another tool changed of agrN's interfaces
+	conflict    string  // what is left of that
+	absent      []*port // ports that went without getting back what they had
 
 	ending  bool // destroyed, or its interface has gone
 	destroy bool // delete the interface at the end

@@ -197,6 +197,10 @@ func (o *fakeOS) SetMTU(i, mtu int) error {
 	return o.changeLink(i, "mtu", func(l *rtnl.Link) { l.MTU = mtu })
 }
 
+func (o *fakeOS) Rename(i int, name string) error {
+	return o.changeLink(i, "rename", func(l *rtnl.Link) { l.Name = name })
+}
+
 func (o *fakeOS) SetAddr(i int, a ether.Addr) error {
 	o.mu.Lock()
 	busy := o.stiff[i] && o.links[i].Flags&unix.IFF_UP != 0

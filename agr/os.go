@@ -27,6 +27,7 @@ type Changer interface {
 	SetUp(index int) error
 	SetDown(index int) error
 	SetMTU(index, mtu int) error
+	Rename(index int, name string) error
 	SetAddr(index int, a ether.Addr) error
 	SetAddrGenMode(index int, m rtnl.AddrGenMode) error
 	DelAddr(a rtnl.Addr) error

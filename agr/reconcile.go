@@ -27,17 +27,14 @@ func (a *aggregate) reconcile(v *view) {
 	dev, err := a.fresh(v, a.dev.Index(), a.devAsKnown)
 	switch {
 	case isGone(err):
-		a.log.Warn("the interface was deleted by another tool", "agr", a.name)
-		a.ending = true
+		a.log.Warn("the interface was deleted, or moved to another network namespace, by another tool", "agr", a.name)
+		a.ending, a.destroy = true, true // and what is left of it goes as well
 		return
 	case err != nil:
 		a.log.Error("interface not read", "agr", a.name, "err", err)
 		return
 	}
-	if dev.Name != a.name && !a.renamed {
-		a.log.Warn("the interface was renamed by another tool; it is still controlled by its first name", "agr", a.name, "to", dev.Name)
-	}
-	a.renamed = dev.Name != a.name
+	a.mend(dev, v)
 	if dev.Up() && dev.Carrier != a.link {
 		a.log.Warn("another tool changed the interface's carrier; put back", "agr", a.name, "carrier", a.link)
 		a.linkSet = false
@@ -48,6 +45,7 @@ func (a *aggregate) reconcile(v *view) {
 	}
 	a.changed = a.changed || a.memory.failing // time to try again
 	a.follow(dev, v)
+	a.welcome(v)
 	if v.full {
 		a.pay()
 	}
@@ -63,7 +61,7 @@ func (a *aggregate) fresh(v *view, index int, asKnown func(rtnl.Link) bool) (rtn
 }
 
 func (a *aggregate) devAsKnown(l rtnl.Link) bool {
-	return l.MTU == a.mtu && l.Addr == a.mac && (!l.Up() || l.Carrier == a.link)
+	return l.Name == a.name && l.MTU == a.mtu && l.Addr == a.mac && (!l.Up() || l.Carrier == a.link)
 }
 
 func (a *aggregate) reconcilePort(p *port, v *view) {
@@ -74,6 +72,9 @@ func (a *aggregate) reconcilePort(p *port, v *view) {
 	switch why := taken(p, l, err); {
 	case why != "":
 		a.log.Warn("port has left", "agr", a.name, "port", p.name, "reason", why)
+		if isGone(err) {
+			a.miss(p)
+		}
 		if err := a.detach(p, !isGone(err)); err != nil {
 			a.log.Error("removal of a port that has left", "agr", a.name, "port", p.name, "err", err)
 		}

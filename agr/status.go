@@ -35,7 +35,7 @@ func (a *aggregate) outline(stats *datapath.Stats) *ctl.Status {
 		Version: ctl.StatusVersion, Name: a.name, Index: a.dev.Index(), MAC: a.mac,
 		Datapath: string(a.kind), DatapathWhy: a.why, Shield: a.dev.Info().Shield,
 		RoundRobin: a.flags&ctl.Link0 != 0, Static: a.flags&ctl.Link1 != 0, LinkFlags: a.flags,
-		Options: ctl.Options(a.opts), Carrier: a.link,
+		Options: ctl.Options(a.opts), Carrier: a.link, Conflict: a.conflict,
 		Active: st.Active, Fallback: st.Fallback, Links: st.Links, Drops: stats.Drops, Held: stats.Held,
 		Aggregators: []ctl.Aggregator{}, Ports: []ctl.PortStatus{}, Conversations: []ctl.Conversation{},
 	}

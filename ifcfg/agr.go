@@ -291,6 +291,9 @@ func (p *printer) agrWhole(st *ctl.Status) {
 		p.printf(", ports shielded by %s", st.Shield)
 	}
 	p.printf("\n\t\toutput: %s, %d held\n", count(st.Drops, "drop"), st.Held)
+	if st.Conflict != "" {
+		p.printf("\t\tconflict: %s\n", st.Conflict)
+	}
 	p.agrOptions(st)
 	for _, a := range st.Aggregators {
 		if !a.Active {

@@ -134,11 +134,16 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	var users census
+	last := newSpare()
+	defer last.release()
 	for {
 		conn, err := l.AcceptUnix()
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
+			}
+			if noDescriptor(err) {
+				s.refuseWaiting(l, last)
 			}
 			if retry(ctx, err) {
 				continue
@@ -147,7 +152,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 		}
 		uid := uidOf(conn)
 		if !users.enter(uid) {
-			wg.Go(func() { s.refuse(conn) })
+			wg.Go(func() { s.refuse(conn, EAGAIN, "too many control connections") })
 			continue
 		}
 		wg.Go(func() {
@@ -173,11 +178,11 @@ func retry(ctx context.Context, err error) bool {
 
 // refuse answers the first request of a connection that is one too many. A
 // socket that is closed with a request unread would lose the answer.
-func (s *Server) refuse(conn *net.UnixConn) {
+func (s *Server) refuse(conn *net.UnixConn, why Errno, detail string) {
 	defer conn.Close()
 	conn.SetReadDeadline(time.Now().Add(refuseTimeout))
 	if _, err := receive(conn, make([]byte, MaxMessage)); err == nil {
-		s.answer(conn, EAGAIN, []byte("too many control connections"))
+		s.answer(conn, why, []byte(detail))
 	}
 }
 

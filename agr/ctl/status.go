@@ -55,9 +55,10 @@ type Status struct {
 	Links       int          `json:"links"`        // ports that count for min-links
 	Speed       uint64       `json:"speed"`        // sum of the distributing ports, Mb/s
 	Aggregators []Aggregator `json:"aggregators"`
-	Ports       []PortStatus `json:"ports"` // in the order of their agrport
-	Drops       uint64       `json:"drops"` // frames no port could be chosen for, or no room was for while they were held
-	Held        uint64       `json:"held"`  // frames that wait now until their conversation has moved
+	Ports       []PortStatus `json:"ports"`              // in the order of their agrport
+	Conflict    string       `json:"conflict,omitempty"` // what another tool changed of its interfaces and was not put back
+	Drops       uint64       `json:"drops"`              // frames no port could be chosen for, or no room was for while they were held
+	Held        uint64       `json:"held"`               // frames that wait now until their conversation has moved
 
 	Conversations []Conversation `json:"conversations"` // all 256, by their number
 }

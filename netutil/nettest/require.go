@@ -35,6 +35,7 @@ const (
 	Promtool      // package prometheus
 	Landlock      // kernel: restriction of files (5.13, and switched on)
 	UserNS        // kernel: user namespaces
+	TimeNS        // kernel: time namespaces (5.6)
 )
 
 // ErrFeature is wrapped by the errors of Check that mean that the running kernel
@@ -92,6 +93,11 @@ func Check(n Need) error {
 		return checkLandlock()
 	case UserNS:
 		return checkUserNS()
+	case TimeNS:
+		if _, err := os.Stat("/proc/self/timens_offsets"); err != nil {
+			return fmt.Errorf("%w time namespaces: %w", ErrFeature, err)
+		}
+		return nil
 	}
 	return fmt.Errorf("unknown need %d", n)
 }
@@ -100,7 +106,7 @@ func Check(n Need) error {
 func (n Need) String() string {
 	names := [...]string{
 		"root", "iproute2", "ping", "openvswitch", "tshark", "tun", "tcx", "clsact", "8021q", "bridge", "chromium", "promtool",
-		"landlock", "user namespaces",
+		"landlock", "user namespaces", "timens",
 	}
 	if int(n) < len(names) {
 		return names[n]

@@ -1,16 +1,43 @@
 package kernel
 
 import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// monotonic is CLOCK_MONOTONIC in nanoseconds, which bpf_ktime_get_ns() is.
+// monotonic is what bpf_ktime_get_ns() is, in nanoseconds: CLOCK_MONOTONIC without
+// what a time namespace adds to it.
 func monotonic() uint64 {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // cannot fail
-	return uint64(time.Duration(ts.Nano()))
+	return uint64(time.Duration(ts.Nano()) - clockOffset())
+}
+
+// clockOffset is what the time namespace of this process adds to CLOCK_MONOTONIC.
+// It is fixed before the first process is in there (time_namespaces(7)).
+var clockOffset = sync.OnceValue(func() time.Duration {
+	b, err := os.ReadFile("/proc/self/timens_offsets")
+	if err != nil {
+		return 0 // a kernel without time namespaces
+	}
+	return parseOffsets(string(b))
+})
+
+// parseOffsets reads the line of CLOCK_MONOTONIC: its name, seconds, nanoseconds.
+func parseOffsets(text string) time.Duration {
+	for line := range strings.Lines(text) {
+		var name string
+		var s, ns int64
+		if n, _ := fmt.Sscan(line, &name, &s, &ns); n == 3 && name == "monotonic" {
+			return time.Duration(s)*time.Second + time.Duration(ns)
+		}
+	}
+	return 0
 }
 
 // barrier returns when every program that was running has returned, and what it

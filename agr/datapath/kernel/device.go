@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cilium/ebpf"
@@ -190,9 +191,28 @@ func (d *Device) Close(destroy bool) error {
 	return errors.Join(append(errs, d.release())...)
 }
 
-// deletePair deletes both ends, and agr_out with them.
+// deletePair deletes both ends, and agr_out with them. Where the outer end is in
+// another network namespace, the inner one takes it along.
 func (d *Device) deletePair() error {
-	err := d.links.DelLink(d.pair.outer.Index)
+	outer, err := d.links.LinkByIndex(d.pair.outer.Index)
+	if err == nil && outer.Kind == "veth" && outer.Parent == d.pair.inner.Index {
+		return d.delete(outer)
+	}
+	if err != nil && !errors.Is(err, rtnl.ErrNotFound) {
+		return err
+	}
+	inner, err := d.links.LinkByIndex(d.pair.inner.Index)
+	if err == nil && inner.Kind == "veth" && slices.Contains(parseAlias(inner.Alias).ids, idOf(d.out)) {
+		return d.delete(inner)
+	}
+	if errors.Is(err, rtnl.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (d *Device) delete(l rtnl.Link) error {
+	err := d.links.DelLink(l.Index)
 	if errors.Is(err, rtnl.ErrNotFound) {
 		return nil
 	}
