@@ -28,6 +28,7 @@ type config struct {
 	budget time.Duration
 	cycles int
 	churn  time.Duration
+	soak   time.Duration
 	size   int    // aggregates at scale
 	starts int    // restarts of each kind
 	by     string // part of the names of the ways to restart
@@ -46,7 +47,7 @@ type part struct {
 	run  func(*lab.Bed, *config)
 }
 
-// parts are all there are, in the order in which they run; the last two only when
+// parts are all there are, in the order in which they run; the last three only when
 // they are asked for.
 func parts() []part {
 	return []part{
@@ -56,6 +57,7 @@ func parts() []part {
 		{"churn", churn},
 		{partScale, atScale},
 		{partRestarts, restarts},
+		{partSoak, soak},
 	}
 }
 
@@ -75,6 +77,7 @@ func main() {
 	flag.DurationVar(&c.budget, "budget", 140*time.Second, "for throughput; the cost of ports and of flows has a seventh of it each time")
 	flag.IntVar(&c.cycles, "cycles", 3, "how often each kind of cut is made")
 	flag.DurationVar(&c.churn, "churn", time.Minute, "how long ports join and leave")
+	flag.DurationVar(&c.soak, "soak", 30*time.Minute, "how long a soak takes")
 	flag.IntVar(&c.size, "n", 1000, "aggregates at scale")
 	flag.IntVar(&c.starts, "restarts", 100, "restarts of each kind")
 	flag.StringVar(&c.far, "partners", "agrd,"+ovs, "at the other end of what is restarted")
@@ -107,7 +110,10 @@ func exit(err error) {
 const (
 	partScale    = "scale"
 	partRestarts = "restarts"
+	partSoak     = "soak"
 )
+
+func onAsking(part string) bool { return part == partScale || part == partRestarts || part == partSoak }
 
 // atScale runs LACP with a tenth, a third and all of the aggregates.
 func atScale(b *lab.Bed, c *config) {
@@ -129,7 +135,7 @@ func run(c *config) error {
 	defer stop()
 	fmt.Fprintf(c.out, "%s; TCP: %s\n", lab.Describe(), load.Congestion)
 	for _, p := range parts() {
-		if len(c.parts) == 0 && (p.name == partScale || p.name == partRestarts) || len(c.parts) > 0 && !slices.Contains(c.parts, p.name) {
+		if len(c.parts) == 0 && onAsking(p.name) || len(c.parts) > 0 && !slices.Contains(c.parts, p.name) {
 			continue
 		}
 		c.progress("%s", p.name)
