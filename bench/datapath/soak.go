@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -164,7 +165,8 @@ func number(text, name string) int {
 }
 
 func (l *longLife) metrics() string {
-	t := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", l.socket) }}
+	var d net.Dialer
+	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", l.socket) }}
 	defer t.CloseIdleConnections()
 	r, err := (&http.Client{Transport: t}).Get("http://agrd/metrics")
 	if err != nil {
