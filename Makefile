@@ -38,7 +38,7 @@ demo: need-root build
 test: need-root build
 	@.ci/packages test $(if $(RACE),race)
 	@$(GO) -C tools build -o ../bin/tools/ ./testsum
-	CGO_ENABLED=$(if $(RACE),1,0) bin/tools/testsum $(if $(RACE),-race) -count=1 -timeout=10m $(ARGS) $(PKG)
+	CGO_ENABLED=$(if $(RACE),1,0) bin/tools/testsum $(if $(RACE),-race) -count=1 -timeout=18m $(ARGS) $(PKG)
 
 bench: need-root build
 	@.ci/packages test
