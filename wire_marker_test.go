@@ -50,6 +50,16 @@ func (e *cableEnd) markers(since time.Time) (all []nettest.Frame) {
 	return all
 }
 
+// responses are those of them that answer: the host may ask by Markers of its own.
+func (e *cableEnd) responses(since time.Time) (all []nettest.Frame) {
+	for _, f := range e.markers(since) {
+		if f.Data[actorOff] == slow.MarkerResponse {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
 // answers checks that to a Marker there is exactly one answer, on this cable: the
 // Marker itself, with the type of a response and the port's own address.
 func (w *wire) answers(t *testing.T, e *cableEnd, marker []byte) {
@@ -61,14 +71,14 @@ func (w *wire) answers(t *testing.T, e *cableEnd, marker []byte) {
 	want[actorOff] = slow.MarkerResponse
 	e.send(marker)
 	nettest.Eventually(t, atOnce, func() error {
-		if len(e.markers(begin)) == 0 {
+		if len(e.responses(begin)) == 0 {
 			return fmt.Errorf("%s: no answer to %x", e.port, marker)
 		}
 		return nil
 	})
 	passes(t, early)
 	for _, other := range w.ends {
-		all := other.markers(begin)
+		all := other.responses(begin)
 		if n := map[bool]int{true: 1}[other == e]; len(all) != n {
 			t.Errorf("%s: %d answers, want %d", other.port, len(all), n)
 		} else if n == 1 && !bytes.Equal(all[0].Data, want) {
