@@ -295,6 +295,8 @@ func (d *daemon) serve(ctx context.Context) error {
 		}
 		return serveMetrics(ctx, m, *d.cfg.metrics, open, d.log)
 	})
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, upgradeSignal) // before anybody can know that this program serves
 	ready := make(chan struct{})
 	clients := newClients(ctx)
 	group.Go(func() error { return m.Run(ctx, watcher.C, func() { close(ready) }) })
@@ -311,7 +313,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		}
 		return err
 	})
-	group.Go(func() error { return d.awaitUpgrade(ctx, ready, clients) })
+	group.Go(func() error { return d.awaitUpgrade(ctx, asked, ready, clients) })
 	if d.cfg.idle {
 		group.Go(func() error { endWhenIdle(ctx, m, cancel); return nil })
 	}

@@ -110,9 +110,7 @@ func canRun(ctx context.Context, path string, args []string) (says string, err e
 // awaitUpgrade waits for the signal. A program that could not run is refused, and
 // nothing has happened. Else what was
 // asked before is answered, and the daemon ends with agr.ErrReplaced.
-func (d *daemon) awaitUpgrade(ctx context.Context, ready <-chan struct{}, c *clients) error {
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, upgradeSignal)
+func (d *daemon) awaitUpgrade(ctx context.Context, asked <-chan os.Signal, ready <-chan struct{}, c *clients) error {
 	defer signal.Ignore(upgradeSignal) // until the successor listens, another one must not end it
 	for {
 		select {
