@@ -54,8 +54,8 @@ type Manager struct {
 	ledger *ledger
 	health health
 
-	ops    sync.Mutex // one change at a time
-	ending bool       // guarded by ops
+	ops    turns // one change at a time
+	ending bool  // guarded by ops
 
 	mu      sync.Mutex
 	aggs    map[string]*aggregate
@@ -81,7 +81,7 @@ func New(cfg Config, os OS, log *slog.Logger) *Manager {
 	m := &Manager{
 		cfg: cfg, os: os, log: log, hub: newHub(log),
 		aggs: make(map[string]*aggregate),
-		idle: make(chan struct{}, 1), pulses: make(chan struct{}),
+		idle: make(chan struct{}, 1), pulses: make(chan struct{}), ops: newTurns(),
 		left: make(Heritage),
 	}
 	m.health.started = time.Now()

@@ -3,11 +3,7 @@ package agr
 import (
 	"context"
 	"fmt"
-	"time"
 )
-
-// lockLook is how often the lock of changes is tried.
-const lockLook = 10 * time.Millisecond
 
 // Pulse returns when everything that this daemon consists of has taken a turn:
 // the loop that watches the interfaces, the lock under which changes are made,
@@ -39,21 +35,29 @@ func (m *Manager) askWatch(ctx context.Context) error {
 	}
 }
 
-// askLock waits until no change is being made. It does not queue for the lock: a
-// lock that is never given back must keep no goroutine.
+// askLock waits for its turn behind the changes that are waiting: however many there
+// are, it comes.
 func (m *Manager) askLock(ctx context.Context) error {
-	look := time.NewTicker(lockLook)
-	defer look.Stop()
-	for !m.ops.TryLock() {
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			return fmt.Errorf("a change does not end: %w", ctx.Err())
-		}
+	select {
+	case m.ops <- struct{}{}:
+		m.ops.Unlock()
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("a change does not end: %w", ctx.Err())
 	}
-	m.ops.Unlock()
-	return nil
 }
+
+// turns is a lock that is given in the order in which it was asked for, and that one
+// can stop to wait for.
+type turns chan struct{}
+
+func newTurns() turns { return make(turns, 1) }
+
+// Lock waits for it.
+func (t turns) Lock() { t <- struct{}{} }
+
+// Unlock gives it to who has waited longest.
+func (t turns) Unlock() { <-t }
 
 // answers waits until the aggregate's owner takes a request, which it does
 // between one thing and the next. One that has ended is no trouble.

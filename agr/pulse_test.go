@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +54,31 @@ func TestPulse(t *testing.T) {
 
 		w.must(w.Destroy("agr1"))
 		wantPulse(t, w.Manager, "")
+	})
+}
+
+// Changes that queue for longer than anybody waits are no reason to be called stuck,
+// as long as each of them ends.
+func TestPulseBehindChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		ctx, cancel := context.WithCancel(t.Context())
+		var changes sync.WaitGroup
+		for range 16 {
+			changes.Go(func() {
+				for ctx.Err() == nil {
+					w.ops.Lock()
+					time.Sleep(20 * time.Millisecond) // virtual: what a change takes
+					w.ops.Unlock()
+				}
+			})
+		}
+		for range 20 {
+			wantPulse(t, w.Manager, "")
+		}
+		cancel()
+		changes.Wait()
 	})
 }
 

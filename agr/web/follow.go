@@ -73,13 +73,17 @@ func (f *follower) events(ctx context.Context) {
 	for ctx.Err() == nil {
 		next := uint64(0)
 		err := f.daemon.Watch(ctx, func(t ctl.Transition) error {
-			if next != 0 && t.Seq > next {
+			switch {
+			case t.Machine == ctl.MachineMissed:
+				f.board.add(missing(t.Time, t.Missed, "agrd did not wait for us"))
+			case t.Machine == ctl.MachineSnapshot: // no event: it is how things are
+			case next != 0 && t.Seq > next:
 				f.board.add(missing(t.Time, t.Seq-next, "agrd did not wait for us"))
-			}
-			next = t.Seq + 1
-			if t.Machine != "missed" {
+				f.board.add(picture.EventOf(t))
+			default:
 				f.board.add(picture.EventOf(t))
 			}
+			next = max(next, t.Seq+1)
 			select {
 			case f.dirty <- t.Agr:
 			default: // it is looked at in its turn

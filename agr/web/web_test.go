@@ -180,6 +180,24 @@ func TestEvents(t *testing.T) {
 	})
 }
 
+// How things are is no event, and what was missed is counted by who knows.
+func TestMissedAndSnapshots(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, s scene) {
+		b, end := s.open(t, "")
+		defer end()
+		pass(3 * time.Second)
+		b.take()
+		s.f.events <- ctl.Transition{Seq: 4, Agr: "agr0", Port: "re0", Machine: ctl.MachineSnapshot, To: "DISTRIBUTING", Time: time.Now()}
+		pass(breath)
+		if got := b.take(); strings.Contains(got, "event: event") {
+			t.Errorf("a snapshot is an event: %s", got)
+		}
+		s.f.events <- ctl.Transition{Seq: 5, Agr: "agr0", Machine: ctl.MachineMissed, Missed: 1, Time: time.Now()}
+		pass(breath)
+		has(t, "missed", b.take(), "1 transition is missing here")
+	})
+}
+
 func TestDaemonGone(t *testing.T) {
 	inBubble(t, 1, func(t *testing.T, s scene) {
 		b, end := s.open(t, "")
