@@ -472,6 +472,12 @@ func newWorld(t *testing.T) *world {
 func startWorld(t *testing.T, o *fakeOS, path string) *world {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
+	return startWorldUnder(ctx, t, o, path, cancel)
+}
+
+// startWorldUnder starts one that ends with a context.
+func startWorldUnder(ctx context.Context, t *testing.T, o *fakeOS, path string, cancel context.CancelFunc) *world {
+	t.Helper()
 	w := &world{
 		t: t, fake: o, path: path, events: make(chan rtnl.Event, 1), cancel: cancel, done: make(chan error, 1),
 	}

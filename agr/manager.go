@@ -120,15 +120,15 @@ func (m *Manager) EndIfIdle() bool {
 // every partner has been told that has to be, and every aggregate is closed. Ports
 // stay ports, for the next start (design D11).
 func (m *Manager) Run(ctx context.Context, events <-chan rtnl.Event, ready func()) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	m.mu.Lock()
-	m.ctx = ctx
+	m.ctx = inner
 	m.mu.Unlock()
 	m.resume()
 	ready()
 	err := m.watch(ctx, events)
-	cancel()
+	cancel(context.Cause(ctx)) // the watch may have ended before inner has
 	m.mu.Lock()
 	m.stopped = true // no aggregate starts from now on
 	m.mu.Unlock()

@@ -1,7 +1,9 @@
 package agr
 
 import (
+	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,6 +53,35 @@ func (w *world) lacpdus() []slow.LACPDU {
 		}
 	}
 	return pdus
+}
+
+// slowToTell is a context that has ended before those that were derived from it have.
+type slowToTell struct{ context.Context }
+
+func (slowToTell) Done() <-chan struct{} { return nil }
+
+// A daemon that is replaced tells no partner that it leaves, whichever of its parts
+// hears first that it ends.
+func TestReplacedIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		o := newFakeOS()
+		o.addPort(10, "re0", mac0)
+		w := startWorldUnder(slowToTell{ctx}, t, o, filepath.Join(t.TempDir(), "state.json"), nil)
+		w.agr0("re0")
+		pass(time.Minute)
+		before := w.lacpdus()
+		cancel(ErrReplaced)
+		close(w.events)
+		<-w.done
+		said := w.lacpdus()
+		if len(said) != len(before)+1 {
+			t.Fatalf("%d LACPDUs at the end, want 1 that repeats the last", len(said)-len(before))
+		}
+		if d := cmp.Diff(before[len(before)-1].Actor, said[len(said)-1].Actor); d != "" {
+			t.Errorf("the last LACPDU is not what was said before:\n%s", d)
+		}
+	})
 }
 
 func (w *world) changes() (changes []uint64) {

@@ -156,6 +156,10 @@ func (s *Stream) Stop() Report {
 	return r
 }
 
+// maxCatchUp is how much of a pause that a busy machine has forced on it a stream
+// makes up for. More at once is a flood, which fills queues that the rate never would.
+const maxCatchUp = 200 * time.Millisecond
+
 // send catches up with the clock at each tick. It has a thread of its own that
 // the kernel wakes on time, because the runtime's timers are a millisecond late,
 // which is as long as the pause in which a conversation may move.
@@ -169,8 +173,10 @@ func (s *Stream) send() {
 	start := time.Now()
 	for last := start; ; {
 		now := time.Now()
-		s.pause = max(s.pause, now.Sub(last))
+		pause := now.Sub(last)
+		s.pause = max(s.pause, pause)
 		last = now
+		start = start.Add(max(0, pause-maxCatchUp))
 		for i, f := range s.flows {
 			s.catchUp(i, f, now.Sub(start), b)
 		}

@@ -130,18 +130,26 @@ func TestBusyIsDirectAgain(t *testing.T) {
 			s := stream(a, b, 5000)
 			flows(t, s, 200)
 			before := a.dev.Stats().Drops
-			a.hold(1, all(2))
-			sends(t, s, 20)
-			spoil(a, b, s)
-			sends(t, s, 20)
-			a.release()
-			a.directAgain()
-			flows(t, s, 200)
+			from, to := uint16(1), uint16(2)
+			nettest.Eventually(t, time.Minute, func() error {
+				a.hold(from, all(to))
+				sends(t, s, 20)
+				spoil(a, b, s)
+				sends(t, s, 20)
+				a.release()
+				a.directAgain()
+				flows(t, s, 200)
+				from, to = to, from
+				if a.dev.Stats().Drops == before {
+					return errors.New("it was silent, on a busy machine, when a frame's absence was looked for")
+				}
+				return nil
+			})
 			r := s.Stop()
 			dropped := a.dev.Stats().Drops - before
 			t.Logf("%v, %d dropped", r, dropped)
-			if r.Reordered != 0 || r.Duplicated != 0 || r.Lost < dropped || dropped == 0 {
-				t.Error("reordered or duplicated, or the gap was not counted")
+			if r.Reordered != 0 || r.Duplicated != 0 || r.Lost < dropped {
+				t.Error("reordered or duplicated, or more was dropped than is missing")
 			}
 		})
 	}
