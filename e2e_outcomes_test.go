@@ -93,7 +93,7 @@ func TestStateOfAnotherVersion(t *testing.T) {
 		path := a.stateFile()
 		rewrite(t, path, func(body string) string { return strings.Replace(body, `"version":1`, `"version":2`, 1) })
 		for _, args := range [][]string{nil, {"-check"}} {
-			r := a.runAgrd(args...)
+			r := a.runs("agrd", args...)
 			if want := "written by another version of this program: version 2, this program reads 1"; r.code != 1 || !strings.Contains(r.stderr, want) {
 				t.Errorf("agrd %q: %+v", args, r)
 			}
@@ -175,7 +175,7 @@ func TestSecondDaemon(t *testing.T) {
 		a.ifconfig("agr0", "agrport", "re0", "agrport", "re1")
 		nettest.Eventually(t, 2*settle, func() error { return a.distributes("re0", "re1") })
 		before := a.pristine()
-		r := a.runAgrd()
+		r := a.runs("agrd")
 		if want := "agrd: another agrd serves this network namespace: "; r.code != 1 || !strings.HasPrefix(r.stderr, want) {
 			t.Errorf("the second one: %+v", r)
 		}

@@ -69,18 +69,18 @@ func TestTeardownOfNothing(t *testing.T) {
 	a.teardown()
 	a.teardown("-f", "agr3")
 	want := result{"", "agrd: agr3: SIOCGETAGR: Device not configured (agrd does not answer: ", 1}
-	if got := a.runAgrd("teardown", "agr3"); got.code != want.code || got.stdout != "" || len(got.stderr) < len(want.stderr) || got.stderr[:len(want.stderr)] != want.stderr {
+	if got := a.runs("agrd", "teardown", "agr3"); got.code != want.code || got.stdout != "" || len(got.stderr) < len(want.stderr) || got.stderr[:len(want.stderr)] != want.stderr {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	a.ifconfig("agr0", "create")
 	want = result{"", "agrd: agr3: SIOCGETAGR: Device not configured (no agr interface \"agr3\": Device not configured)\nagrd: teardown: 1 step failed\n", 1}
-	if got := a.runAgrd("teardown", "agr3", "agr0"); got != want {
+	if got := a.runs("agrd", "teardown", "agr3", "agr0"); got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	if files := a.aggregatesLeft(); files != "" {
 		t.Errorf("left: %s", files)
 	}
-	if got := a.runAgrd("teardown", "-x"); got.code != 2 {
+	if got := a.runs("agrd", "teardown", "-x"); got.code != 2 {
 		t.Errorf("a wrong option: %+v", got)
 	}
 }

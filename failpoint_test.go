@@ -1,11 +1,8 @@
 package ifagr_test
 
 import (
-	"bytes"
-	"errors"
 	"flag"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -200,23 +197,9 @@ func (h *host) dismantle() {
 // teardown runs agrd teardown, which must succeed without a word.
 func (h *host) teardown(args ...string) {
 	h.t.Helper()
-	if r := h.runAgrd(append([]string{"teardown"}, args...)...); r != (result{}) {
+	if r := h.runs("agrd", append([]string{"teardown"}, args...)...); r != (result{}) {
 		h.t.Fatalf("agrd teardown: %+v", r)
 	}
-}
-
-// runAgrd runs agrd to its end.
-func (h *host) runAgrd(args ...string) result {
-	h.t.Helper()
-	cmd := h.Command(filepath.Join(h.bin, "agrd"), args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Env, cmd.Stdout, cmd.Stderr = h.env(), &stdout, &stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		h.t.Fatal(err)
-	}
-	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
 // aggregates lists what the daemon controls.

@@ -164,7 +164,13 @@ func (h *host) startDaemon(args ...string) *nettest.Daemon {
 // try runs ifconfig.
 func (h *host) try(args ...string) result {
 	h.t.Helper()
-	cmd := h.Command(filepath.Join(h.bin, "ifconfig"), args...)
+	return h.runs("ifconfig", args...)
+}
+
+// runs runs one of our programs to its end.
+func (h *host) runs(program string, args ...string) result {
+	h.t.Helper()
+	cmd := h.Command(filepath.Join(h.bin, program), args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = h.env(), &stdout, &stderr
 	err := cmd.Run()
