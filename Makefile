@@ -15,6 +15,7 @@ BUILDFLAGS ?=
 LIBEXEC = $(PREFIX)/libexec/ifagr
 SBIN    = $(PREFIX)/sbin
 MAN     = $(PREFIX)/share/man
+UNITS   = /usr/lib/systemd/system
 
 # sudo's PATH has no /usr/local/go/bin.
 export PATH := $(PATH):/usr/local/go/bin
@@ -24,7 +25,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # No cgo: static binaries.
 GO = CGO_ENABLED=0 go
 
-.PHONY: all build demo test generate oracle bench bench-ifconfig restarts failpoints sim sim-planted exhaustive conformance faults screenshot lint ci install install-system uninstall deb deb-test clean help have-go need-root
+.PHONY: all build demo test generate oracle bench bench-ifconfig restarts failpoints sim sim-planted exhaustive conformance faults screenshot lint ci install install-system uninstall uninstall-system deb deb-test clean help have-go need-root
 .NOTPARALLEL:
 
 all: build
@@ -107,12 +108,12 @@ install: build
 # What systemd, udev and NetworkManager have to know. It is for packages: it is
 # where those look, whatever PREFIX is.
 install-system:
-	install -d $(DESTDIR)/usr/lib/systemd/system $(DESTDIR)/usr/lib/systemd/network $(DESTDIR)/usr/lib/NetworkManager/conf.d $(DESTDIR)/etc/default
-	install -m 644 contrib/systemd/*.service contrib/systemd/*.socket $(DESTDIR)/usr/lib/systemd/system/
-	sed -i 's|/usr/sbin/|$(SBIN)/|' $(DESTDIR)/usr/lib/systemd/system/*agrd*.service $(DESTDIR)/usr/lib/systemd/system/ifconfig@.service
+	install -d $(DESTDIR)$(UNITS) $(DESTDIR)/usr/lib/systemd/network $(DESTDIR)/usr/lib/NetworkManager/conf.d $(DESTDIR)/etc/default
+	install -m 644 contrib/systemd/*.service contrib/systemd/*.socket $(DESTDIR)$(UNITS)/
+	sed -i 's|/usr/sbin/|$(SBIN)/|' $(DESTDIR)$(UNITS)/*agrd*.service $(DESTDIR)$(UNITS)/ifconfig@.service
 	install -m 644 contrib/systemd/90-agr.network contrib/systemd/90-agr.link $(DESTDIR)/usr/lib/systemd/network/
 	install -m 644 contrib/NetworkManager/90-agr.conf $(DESTDIR)/usr/lib/NetworkManager/conf.d/
-	install -m 644 contrib/debian/default $(DESTDIR)/etc/default/agrd
+	[ -e $(DESTDIR)/etc/default/agrd ] || install -m 644 contrib/debian/default $(DESTDIR)/etc/default/agrd
 
 deb: have-go
 	contrib/debian/build bin
@@ -121,9 +122,18 @@ deb-test: need-root
 	@.ci/packages package
 	@.ci/run package
 
-uninstall:
+uninstall: uninstall-system
 	rm -f $(DESTDIR)$(SBIN)/agrd $(DESTDIR)$(MAN)/man4/agr.4 $(DESTDIR)$(MAN)/man5/agrd.5 $(DESTDIR)$(MAN)/man5/ifconfig.if.5 $(DESTDIR)$(MAN)/man8/agrd.8 $(DESTDIR)$(MAN)/man8/ifagr-ifconfig.8
 	rm -rf $(DESTDIR)$(LIBEXEC)
+
+# Only what install-system has put there with the same PREFIX: another installation, or
+# a package, has the same names. Options that somebody has changed stay.
+uninstall-system:
+	@if grep -qs '^ExecStart=$(SBIN)/agrd ' $(DESTDIR)$(UNITS)/agrd.service; then set -ex; \
+	[ -n "$(DESTDIR)" ] || ! [ -d /run/systemd/system ] || systemctl --quiet disable --now agrd.socket agrd.service agrd-netstart.service ifconfig@.service || :; \
+	rm -f $(addprefix $(DESTDIR)$(UNITS)/,$(notdir $(wildcard contrib/systemd/*.service contrib/systemd/*.socket))); \
+	rm -f $(DESTDIR)/usr/lib/systemd/network/90-agr.network $(DESTDIR)/usr/lib/systemd/network/90-agr.link $(DESTDIR)/usr/lib/NetworkManager/conf.d/90-agr.conf; \
+	! cmp -s contrib/debian/default $(DESTDIR)/etc/default/agrd || rm -f $(DESTDIR)/etc/default/agrd; fi
 
 clean:
 	rm -rf bin
@@ -147,9 +157,10 @@ help:
 	@echo 'make lint           formatting, vet, staticcheck, go.mod, manuals, scripts'
 	@echo 'make ci             everything that a change must pass: .ci/run (root)'
 	@echo 'make install        to $(LIBEXEC) (DESTDIR= PREFIX=); shadows no other ifconfig'
+	@echo 'make install-system units, /etc/default/agrd, and files for networkd, udev and NetworkManager, for $(PREFIX)'
+	@echo 'make uninstall      undoes both; run agrd teardown before'
 	@echo 'make deb            a Debian package in bin; the same sources give the same octets'
 	@echo 'make deb-test       builds it twice, installs, uses, upgrades and purges it in a copy of this system (root)'
-	@echo 'make uninstall      undoes it'
 	@echo 'make clean          removes bin'
 
 have-go:

@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 		err = beClient(path)
 	} else if path := os.Getenv(asServer); path != "" {
 		err = beServer(path)
+	} else if path := os.Getenv(asHolder); path != "" {
+		err = beHolder(path)
 	} else {
 		os.Exit(m.Run())
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -58,7 +60,13 @@ func Lock(ctx context.Context, path string) (*Locked, error) {
 // was removed between its opening and its locking is no lock. A symbolic link is
 // not followed: the directory may be another user's.
 func tryLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = makeLock(path)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil, nil // somebody else was quicker
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +82,46 @@ func tryLock(path string) (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
-	there, err := os.Stat(path)
+	there, err := os.Lstat(path)
 	if err != nil || !os.SameFile(mine, there) {
 		f.Close()
 		return nil, nil
 	}
 	return f, nil
+}
+
+// makeLock makes the lock file, as one of the directory's owner: root's daemon must not
+// leave a lock that the service's user cannot open when it comes after it. Removing one
+// that somebody may have would make two holders; the owner who can open it needs not.
+//
+// The file has no name before it has its owner, so that there is never one with the
+// wrong one, also when this process is killed.
+func makeLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Dir(path), os.O_RDWR|unix.O_TMPFILE|unix.O_CLOEXEC, 0o600)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) {
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		if err == nil {
+			giveToOwner(f, filepath.Dir(path))
+		}
+		return f, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	giveToOwner(f, filepath.Dir(path))
+	err = unix.Linkat(unix.AT_FDCWD, fmt.Sprint("/proc/self/fd/", f.Fd()), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
+	if err != nil {
+		f.Close()
+		return nil, &os.LinkError{Op: "link", Old: "lock", New: path, Err: err}
+	}
+	return f, nil
+}
+
+// giveToOwner gives a new file to the owner of a directory, where this user may: only
+// root may, and needs to. Else it stays this user's.
+func giveToOwner(f *os.File, dir string) {
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err == nil && os.Geteuid() == 0 && st.Uid != 0 {
+		_ = f.Chown(int(st.Uid), int(st.Gid))
+	}
 }

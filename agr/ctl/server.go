@@ -102,7 +102,7 @@ func listenUnix(network, path string) (*net.UnixListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ctl: listen: %w", err)
 	}
-	if err := os.Chmod(path, 0o666); err != nil {
+	if err := openToAll(path); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("ctl: listen: %w", err)
 	}

@@ -406,3 +406,21 @@ func TestListenReplacesADeadSocketOnly(t *testing.T) {
 	}
 	again.Close()
 }
+
+// What somebody has put in the place of a new socket keeps its mode.
+func TestOpenToAllFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	victim, path := filepath.Join(dir, "victim"), filepath.Join(dir, "agrd.sock")
+	if err := os.WriteFile(victim, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(victim, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := openToAll(path); err == nil {
+		t.Error("a link was taken for a socket")
+	}
+	if st, err := os.Stat(victim); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v", st, err)
+	}
+}

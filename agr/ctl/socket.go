@@ -52,6 +52,24 @@ func NetnsCookie() (uint64, error) {
 	return cookie, nil
 }
 
+// openToAll lets everybody connect to the socket at path. It is looked at before: the
+// directory may be another user's, who may have put a link there meanwhile.
+func openToAll(path string) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fmt.Errorf("stat %s: %w", path, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return fmt.Errorf("%s is no socket", path)
+	}
+	return os.Chmod("/proc/self/fd/"+strconv.Itoa(fd), 0o666)
+}
+
 // errTruncated says that a message was longer than MaxMessage.
 var errTruncated = fmt.Errorf("ctl: message longer than %d octets: %w", MaxMessage, ErrMessage)
 

@@ -194,7 +194,7 @@ type Bad struct {
 func (b Bad) Total() uint64 { return b.Short + b.Length + b.Type }
 
 // Transition is one event of the stream that `agrd monitor` shows: a change of a
-// state, or one of the two machines below.
+// state, or one of the machines below.
 type Transition struct {
 	Seq     uint64    `json:"seq"`
 	Time    time.Time `json:"time"`
@@ -218,4 +218,8 @@ const (
 	// MachineMissed stands for changes that a reader was too slow for. Seq is that
 	// of the last of them.
 	MachineMissed = "missed"
+	// MachineDaemon is the daemon itself, gone or serving. No daemon sends it: a
+	// reader that goes on with the next one puts it between the two. Seq is 0, and the
+	// next daemon counts from 1.
+	MachineDaemon = "daemon"
 )

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // MemoryVersion is the version of the format of a memory file.
@@ -114,9 +116,23 @@ func save(path string, v any) error {
 	if err != nil {
 		return err
 	}
+	return replace(path, append(b, '\n'))
+}
+
+// replace gives the file at path other contents, all of them or none. The directory
+// may be another user's, so what is there under the temporary name, a symbolic link
+// above all, is removed and never written to.
+func replace(path string, b []byte) error {
 	temporary := path + newSuffix
-	err = os.WriteFile(temporary, append(b, '\n'), 0o644)
-	if err == nil {
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(temporary, path)
 	}
 	if err != nil {

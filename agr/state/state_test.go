@@ -183,3 +183,35 @@ func TestTidy(t *testing.T) {
 		t.Errorf("files (-want +got):\n%s", d)
 	}
 }
+
+// The directory may be another user's: what he has put where the new file is written
+// is not followed, and no file of somebody else's changes.
+func TestSaveFollowsNoLink(t *testing.T) {
+	tests := map[string]func(path string) error{
+		"state":  func(path string) error { return Save(path, example()) },
+		"memory": func(path string) error { return SaveMemory(path, Memory{BootID: "boot-a", Body: []byte("{}")}) },
+	}
+	for name, write := range tests {
+		for kind, link := range map[string]func(old, name string) error{"symbolic": os.Symlink, "hard": os.Link} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				dir := t.TempDir()
+				victim, path := filepath.Join(dir, "victim"), filepath.Join(dir, "7.json")
+				if err := os.WriteFile(victim, []byte("mine"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if err := link(victim, path+newSuffix); err != nil {
+					t.Fatal(err)
+				}
+				if err := write(path); err != nil {
+					t.Errorf("not written: %v", err)
+				}
+				if b, err := os.ReadFile(victim); err != nil || string(b) != "mine" {
+					t.Errorf("somebody else's file has become %q, %v", b, err)
+				}
+				if st, err := os.Lstat(path); err != nil || !st.Mode().IsRegular() {
+					t.Errorf("the file is %v, %v", st, err)
+				}
+			})
+		}
+	}
+}

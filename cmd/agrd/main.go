@@ -14,7 +14,7 @@ import (
 const usage = `usage: agrd [-carrier-poll interval] [-check] [-confine auto|no]
             [-datapath auto|kernel|user] [-group name] [-idle] [-keepalive time]
             [-log text|json|syslog] [-metrics address] [-v]
-       agrd monitor [-j] [interface]
+       agrd monitor [-j] [-r] [interface]
        agrd status [-html] [interface]
        agrd web [-l address]
        agrd netstart [-d directory] [interface ...]
