@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -52,6 +53,54 @@ func TestReasonsAreExplained(t *testing.T) {
 		if !strings.Contains(string(b), r) {
 			t.Errorf("docs/operations.md does not explain %q", r)
 		}
+	}
+}
+
+// directives are the values of a unit file, or of a part of one, by their names.
+func directives(text string) map[string]string {
+	all := make(map[string]string)
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(name, "#") {
+			all[name] += " " + value
+		}
+	}
+	return all
+}
+
+// What the service's unit forbids, and metrics at a TCP address need, the manual's
+// drop-in allows.
+func TestMetricsDropIn(t *testing.T) {
+	unit, err := os.ReadFile(filepath.Join("contrib", "systemd", "agrd.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	manual, err := os.ReadFile(filepath.Join("docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, metrics, _ := strings.Cut(string(manual), "\n### Metrics\n")
+	_, block, _ := strings.Cut(metrics, "```ini\n")
+	dropIn, _, found := strings.Cut(block, "```")
+	target := regexp.MustCompile(`targets: \['([^']+)'\]`).FindStringSubmatch(metrics)
+	if !found || target == nil || !strings.Contains(metrics, "-metrics "+target[1]) {
+		t.Fatalf("no drop-in, no target, or a daemon that listens elsewhere than at the target %q", target)
+	}
+	forbids, allows := directives(string(unit)), directives(dropIn)
+	families := strings.Fields(forbids["RestrictAddressFamilies"] + allows["RestrictAddressFamilies"])
+	if !slices.Contains(families, "AF_INET") || !slices.Contains(families, "AF_INET6") {
+		t.Errorf("families of sockets with the drop-in: %q", families)
+	}
+	if forbids["IPAddressDeny"] == "" {
+		return
+	}
+	var scrapers int
+	for _, who := range strings.Fields(allows["IPAddressAllow"]) {
+		if _, err := netip.ParseAddr(who); err == nil && strings.Contains(metrics, "Prometheus at "+who) {
+			scrapers++
+		}
+	}
+	if scrapers == 0 {
+		t.Errorf("the unit denies %s, and the drop-in allows %q only", forbids["IPAddressDeny"], allows["IPAddressAllow"])
 	}
 }
 

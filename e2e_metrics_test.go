@@ -114,6 +114,55 @@ func TestMetricsAddress(t *testing.T) {
 	})
 }
 
+// A confined daemon can make no Internet socket any more, and yet serves at addresses
+// that come after it: its own aggregate's, say.
+func TestMetricsAddressLater(t *testing.T) {
+	t.Parallel()
+	a, b := pair(t, "auto")
+	b.agr0("192.0.2.2")
+	for _, tt := range []struct{ address, family, addr string }{
+		{"192.0.2.1:9911", "inet", "192.0.2.1/24"},
+		{"[2001:db8::1]:9911", "inet6", "2001:db8::1/64"},
+	} {
+		d := a.startDaemon("-metrics", tt.address)
+		nettest.Eventually(t, settle, func() error {
+			if !strings.Contains(d.Output(), "confined") {
+				return fmt.Errorf("not confined: %s", d.Output())
+			}
+			return nil
+		})
+		a.port("re0", "re1")
+		a.ifconfig("agr0", "create")
+		a.ifconfig("agr0", "agrport", "re0", "agrport", "re1")
+		a.ifconfig("agr0", tt.family, tt.addr)
+		nettest.Eventually(t, 3*settle, func() error {
+			text, err := a.scrape("tcp", tt.address)
+			if err != nil {
+				return err
+			}
+			return hasLines(text, `ifagr_agr_ports{agr="agr0"} 2`)
+		})
+		a.ifconfig("agr0", "-agrport", "re0", "-agrport", "re1")
+		a.ifconfig("agr0", "destroy")
+		if !d.Stop() {
+			t.Error("it does not end")
+		}
+	}
+}
+
+// Where a confined daemon can try no more it says so, once.
+func TestMetricsInVain(t *testing.T) {
+	t.Parallel()
+	a := newHost(t, "auto")
+	d := a.startDaemon("-metrics", "no-such-host.invalid:9911")
+	nettest.Eventually(t, 4*settle, func() error {
+		if !strings.Contains(d.Output(), "start it again") {
+			return fmt.Errorf("it does not say that it does not try any more:\n%s", d.Output())
+		}
+		return nil
+	})
+}
+
 // The picture of now, as a page and as text.
 func TestStatus(t *testing.T) {
 	t.Parallel()

@@ -53,10 +53,11 @@ func newServiceManager(t *testing.T) *serviceManager {
 // socket is where the manager listens.
 func (m *serviceManager) socket() string { return filepath.Join(m.dir, "handed-over.sock") }
 
-// start starts the daemon of a host as a service.
-func (m *serviceManager) start(h *host) *nettest.Daemon {
-	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0"`, filepath.Join(h.bin, "agrd"))
-	cmd.Env = append(h.env(), "LISTEN_FDS=1", "NOTIFY_SOCKET="+filepath.Join(m.dir, "notify"),
+// start starts the daemon of a host as a service, with options.
+func (m *serviceManager) start(h *host, options ...string) *nettest.Daemon {
+	args := append([]string{"-c", `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" "$@"`, filepath.Join(h.bin, "agrd")}, options...)
+	cmd := exec.Command("/bin/sh", args...)
+	cmd.Env = append(h.env(), "LISTEN_FDS=1", "LISTEN_FDNAMES=agrd.socket", "NOTIFY_SOCKET="+filepath.Join(m.dir, "notify"),
 		fmt.Sprint("WATCHDOG_USEC=", servicePatience.Microseconds()))
 	cmd.ExtraFiles = []*os.File{m.listen}
 	return h.StartCmd(cmd)
@@ -74,8 +75,8 @@ func (m *serviceManager) next(wait time.Duration) (string, error) {
 // life pass.
 func (m *serviceManager) hears(want string) {
 	m.t.Helper()
-	for {
-		got, err := m.next(settle)
+	for end := time.Now().Add(2 * settle); ; {
+		got, err := m.next(time.Until(end))
 		if err != nil {
 			m.t.Fatalf("the daemon does not say %s: %v", want, err)
 		}
@@ -147,6 +148,104 @@ func TestService(t *testing.T) {
 	m.start(a)
 	m.hears("READY=1\nSTATUS=serving, resumed 1 interface")
 	a.ifconfig("agr0", "destroy")
+}
+
+// A service that is upgraded answers on the socket that it was handed as before, again
+// and again, and its manager hears of no end.
+func TestServiceUpgrade(t *testing.T) {
+	t.Parallel()
+	eachDatapath(t, testServiceUpgrade)
+}
+
+func testServiceUpgrade(t *testing.T, datapath string) {
+	a, b := pair(t, datapath)
+	m := newServiceManager(t)
+	d := m.start(a, "-confine", "no")
+	m.hears("READY=1\nSTATUS=serving, resumed 0 interfaces")
+	a.agr0("192.0.2.1")
+	b.agr0("192.0.2.2")
+	up := func() error { return errors.Join(a.distributes("re0", "re1"), b.distributes("re0", "re1")) }
+	nettest.Eventually(t, 2*settle, up)
+	want := 0
+	for range 3 {
+		lives := served(d)
+		a.upgrade(d)
+		m.hears("READY=1\nSTATUS=serving, resumed 1 interface")
+		nettest.Eventually(t, settle, func() error { return servesAgain(d, lives) })
+		nettest.Eventually(t, 2*settle, up)
+		if err := m.answers(); err != nil {
+			t.Errorf("over the manager's socket: %v", err)
+		}
+		if got := a.ifconfig("-l"); !strings.Contains(got, "agr0") {
+			t.Errorf("over its own socket: %q", got)
+		}
+		if n := len(descriptors(t, d.Pid())); want == 0 {
+			want = n
+		} else if n > want {
+			t.Errorf("%d descriptors after an upgrade, after the first %d", n, want)
+		}
+	}
+	if n := strings.Count(d.Output(), `"handed over"=1`); n != 4 {
+		t.Errorf("a socket was handed over in %d of 4 lives:\n%s", n, d.Output())
+	}
+	a.ifconfig("agr0", "-agrport", "re0", "-agrport", "re1")
+	a.ifconfig("agr0", "destroy")
+	if err := d.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	m.hears("STOPPING=1")
+	if err := d.Wait(settle); err != nil {
+		t.Errorf("%v: %s", err, d.Output())
+	}
+	if _, err := os.Stat(m.socket()); err != nil {
+		t.Errorf("the manager's socket: %v", err)
+	}
+}
+
+// A service whose next program is gone when its turn comes goes on, with all of its
+// sockets.
+func TestServiceUpgradeFails(t *testing.T) {
+	t.Parallel()
+	a := newHost(t, "auto")
+	bin := t.TempDir()
+	for _, name := range []string{"agrd", "ifconfig"} {
+		replaceBy(t, filepath.Join(bin, name), filepath.Join(a.bin, name))
+	}
+	a.bin = bin
+	m := newServiceManager(t)
+	d := m.start(a, "-confine", "no")
+	m.hears("READY=1\nSTATUS=serving, resumed 0 interfaces")
+	a.ifconfig("agr0", "create")
+	passing := filepath.Join(t.TempDir(), "passing")
+	if err := os.WriteFile(passing, []byte("#!/bin/sh\nrm \"$0\"; echo agrd 2\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		replaceBy(t, filepath.Join(bin, "agrd"), passing)
+		a.upgrade(d)
+		m.hears("READY=1\nSTATUS=serving, resumed 1 interface")
+		if err := m.answers(); err != nil {
+			t.Errorf("over the manager's socket: %v", err)
+		}
+		if got := a.ifconfig("-l"); !strings.Contains(got, "agr0") {
+			t.Errorf("over its own socket: %q", got)
+		}
+	}
+	if !strings.Contains(d.Output(), "this program goes on") {
+		t.Errorf("it does not say that it goes on:\n%s", d.Output())
+	}
+	a.ifconfig("agr0", "destroy")
+}
+
+// answers is an error unless somebody answers at the manager's socket.
+func (m *serviceManager) answers() error {
+	c, err := ctl.DialPath(m.t.Context(), m.socket(), 0)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.List()
+	return err
 }
 
 // A daemon that ifconfig has started already keeps its place.

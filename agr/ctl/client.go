@@ -10,12 +10,17 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ifagr/netutil/ether"
 )
 
 // callTimeout bounds one request: an agrd that does not answer in this time is
 // as good as gone.
 const callTimeout = 30 * time.Second
+
+// dialRetry is how often a socket is tried at which too many wait.
+const dialRetry = 20 * time.Millisecond
 
 // RequestError is an error that agrd answered with. It unwraps to its Errno.
 type RequestError struct {
@@ -71,12 +76,33 @@ func Dial(ctx context.Context) (*Client, error) {
 // DialPath connects to the socket at path. If netns is not 0, replies of a
 // daemon in another network namespace are refused with ENXIO.
 func DialPath(ctx context.Context, path string, netns uint64) (*Client, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unixpacket", path)
+	conn, err := dialPatiently(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("ctl: connect: %w", err)
 	}
-	return &Client{conn: conn.(*net.UnixConn), netns: netns, buf: make([]byte, MaxMessage)}, nil
+	return &Client{conn: conn, netns: netns, buf: make([]byte, MaxMessage)}, nil
+}
+
+// dialPatiently waits where more clients than a socket can hold wait for its daemon:
+// it is there.
+func dialPatiently(ctx context.Context, path string) (*net.UnixConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var d net.Dialer
+	for {
+		conn, err := d.DialContext(ctx, "unixpacket", path)
+		if err == nil {
+			return conn.(*net.UnixConn), nil
+		}
+		if !errors.Is(err, unix.EAGAIN) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), err)
+		case <-time.After(dialRetry):
+		}
+	}
 }
 
 // Close ends the connection.
@@ -263,9 +289,22 @@ func (c *Client) send(code Request, name string, payload []byte) error {
 		return err
 	}
 	if _, err := c.conn.Write(b); err != nil {
-		return fmt.Errorf("ctl: send: %w", err)
+		return c.lastWord(fmt.Errorf("ctl: send: %w", err))
 	}
 	return nil
+}
+
+// lastWord is what a daemon said that has closed the connection before it was asked,
+// which is why; else err.
+func (c *Client) lastWord(err error) error {
+	var said *RequestError
+	if !errors.Is(err, unix.EPIPE) {
+		return err
+	}
+	if _, why := c.read(); errors.As(why, &said) {
+		return why
+	}
+	return err
 }
 
 // read reads one message of a reply.

@@ -26,7 +26,7 @@ const (
 	maxConnsOfUser = 32  // of each of the others
 	idleTimeout    = 60 * time.Second
 	writeTimeout   = 5 * time.Second
-	refuseTimeout  = 100 * time.Millisecond
+	refuseTimeout  = 100 * time.Millisecond // for what never waits, when all is well
 )
 
 // Handler answers requests. Its methods are called from many goroutines, and
@@ -71,7 +71,8 @@ type Getter interface {
 	Subscribe(ctx context.Context, name string, f func(Transition) error) error
 }
 
-// Server serves one socket.
+// Server serves a daemon's sockets, one or several: whoever is connected counts once
+// for all of them.
 type Server struct {
 	Handler Handler
 	Netns   uint64 // cookie of the namespace, in every reply
@@ -80,6 +81,7 @@ type Server struct {
 	Log   *slog.Logger
 
 	patience time.Duration // with a client that does not take its answer; 0 = writeTimeout
+	users    census
 }
 
 // Listen makes the socket, world-writable because reading is for everybody. A
@@ -91,8 +93,11 @@ func Listen(path string) (*net.UnixListener, error) { return listenUnix("unixpac
 func ListenStream(path string) (*net.UnixListener, error) { return listenUnix("unix", path) }
 
 func listenUnix(network, path string) (*net.UnixListener, error) {
-	if c, err := net.Dial(network, path); err == nil {
+	c, err := net.Dial(network, path)
+	if err == nil {
 		c.Close()
+	}
+	if err == nil || errors.Is(err, unix.EAGAIN) { // that one has more clients than it can take at once
 		return nil, fmt.Errorf("ctl: listen %s: somebody else is there: %w", path, unix.EADDRINUSE)
 	}
 	if err := removeSocket(path); err != nil {
@@ -124,8 +129,8 @@ func removeSocket(path string) error {
 	return os.Remove(path)
 }
 
-// Serve answers requests until the context ends, and waits for its connections
-// to end.
+// Serve answers requests at one socket until the context ends, and waits for its
+// connections to end. It may be called for several sockets at once.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -133,7 +138,6 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	var users census
 	last := newSpare()
 	defer last.release()
 	for {
@@ -151,12 +155,12 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 			return fmt.Errorf("ctl: accept: %w", err)
 		}
 		uid := uidOf(conn)
-		if !users.enter(uid) {
-			wg.Go(func() { s.refuse(conn, EAGAIN, "too many control connections") })
+		if !s.users.enter(uid) {
+			s.refuse(conn, EAGAIN, "too many control connections")
 			continue
 		}
 		wg.Go(func() {
-			defer users.leave(uid)
+			defer s.users.leave(uid)
 			s.serveConn(ctx, conn)
 		})
 	}
@@ -176,16 +180,6 @@ func retry(ctx context.Context, err error) bool {
 	return true
 }
 
-// refuse answers the first request of a connection that is one too many. A
-// socket that is closed with a request unread would lose the answer.
-func (s *Server) refuse(conn *net.UnixConn, why Errno, detail string) {
-	defer conn.Close()
-	conn.SetReadDeadline(time.Now().Add(refuseTimeout))
-	if _, err := receive(conn, make([]byte, MaxMessage)); err == nil {
-		s.answer(conn, why, []byte(detail))
-	}
-}
-
 // serveConn answers one connection's requests, one after the other. When the
 // context ends it reads no more, but the request that it is at is answered: a
 // destroy that ends the daemon must not look like a failure.
@@ -193,15 +187,14 @@ func (s *Server) serveConn(ctx context.Context, conn *net.UnixConn) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(0, 1)) })
 	defer stop()
-	buf := make([]byte, MaxMessage)
 	for {
 		conn.SetReadDeadline(time.Now().Add(idleTimeout))
 		if ctx.Err() != nil {
 			return
 		}
-		b, err := receive(conn, buf)
+		b, err := receiveAny(conn)
 		if errors.Is(err, ErrMessage) {
-			s.answer(conn, EMSGSIZE, []byte(err.Error()))
+			s.dismiss(conn, EMSGSIZE, err.Error())
 			return
 		}
 		if err != nil {
@@ -258,33 +251,6 @@ func (s *Server) write(conn *net.UnixConn, errno Errno, payload []byte) error {
 			return nil
 		}
 	}
-}
-
-// watch turns the connection into a stream of transitions, for as long as the
-// client is there: one that reads slowly, or not for a while, is told what it has
-// missed, and not cut off.
-func (s *Server) watch(ctx context.Context, conn *net.UnixConn, name string) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	conn.SetDeadline(time.Time{})
-	stop := context.AfterFunc(ctx, func() { conn.SetWriteDeadline(time.Unix(0, 1)) })
-	defer stop()
-	go func() { // the client says no more; what comes is its end
-		var b [1]byte
-		conn.Read(b[:])
-		cancel()
-	}()
-	err := s.Handler.Subscribe(ctx, name, func(t Transition) error {
-		b, err := json.Marshal(t)
-		if err != nil {
-			return fmt.Errorf("ctl: transition: %w", err)
-		}
-		return s.write(conn, OK, b)
-	})
-	if errno := ErrnoOf(err); err != nil && errno != EIO {
-		return s.answer(conn, errno, []byte(err.Error()))
-	}
-	return err
 }
 
 // dispatch carries a request out, with agr(4)'s order of checks: the interface,

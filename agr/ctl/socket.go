@@ -76,7 +76,7 @@ var errTruncated = fmt.Errorf("ctl: message longer than %d octets: %w", MaxMessa
 // errClosed says that the other end has closed the connection.
 var errClosed = errors.New("ctl: connection closed")
 
-// receive reads one message into buf, which must have room for MaxMessage.
+// receive reads one message into buf. One for which there is no room is lost.
 func receive(c *net.UnixConn, buf []byte) ([]byte, error) {
 	n, _, flags, _, err := c.ReadMsgUnix(buf, nil)
 	switch {
@@ -88,4 +88,34 @@ func receive(c *net.UnixConn, buf []byte) ([]byte, error) {
 		return nil, errClosed
 	}
 	return buf[:n], nil
+}
+
+// await waits for a message, leaves it where it is, and returns its length; 0 when
+// the other end has closed the connection.
+func await(c *net.UnixConn) (n int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var failed error
+	err = raw.Read(func(fd uintptr) bool {
+		for failed = unix.EINTR; failed == unix.EINTR; {
+			n, _, failed = unix.Recvfrom(int(fd), nil, unix.MSG_PEEK|unix.MSG_TRUNC)
+		}
+		return failed != unix.EAGAIN
+	})
+	return n, errors.Join(err, failed)
+}
+
+// receiveAny is receive into a buffer that is made when there is a message: who is
+// idle costs none.
+func receiveAny(c *net.UnixConn) ([]byte, error) {
+	n, err := await(c)
+	switch {
+	case err != nil:
+		return nil, err
+	case n == 0:
+		return nil, errClosed
+	}
+	return receive(c, make([]byte, min(n, MaxMessage)))
 }

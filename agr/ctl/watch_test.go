@@ -81,3 +81,17 @@ func TestWatcherMayPause(t *testing.T) {
 		t.Errorf("the stream ended behind number %d: %v", last, err)
 	}
 }
+
+// A watch that is refused is a request like any other: what is asked next on that
+// connection is answered.
+func TestAfterARefusedWatch(t *testing.T) {
+	c := dial(t, startServer(t, &fakeHandler{}))
+	for range 300 {
+		if err := c.Watch(t.Context(), "agr9", func(Transition) error { return nil }); !errors.Is(err, ENXIO) {
+			t.Fatalf("watching a missing interface: %v, want ENXIO", err)
+		}
+		if _, err := c.List(); err != nil {
+			t.Fatalf("the next request: %v", err)
+		}
+	}
+}

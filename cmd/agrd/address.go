@@ -2,18 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
+	"golang.org/x/sys/unix"
 
 	"ifagr/agr/ctl"
 )
@@ -77,21 +75,29 @@ func (a address) listen() (net.Listener, error) {
 	return net.Listen("tcp", a.where)
 }
 
-// maxHTTP is how many connections are served at a time. More wait.
-const maxHTTP = 64
+// resolveTime is how long the name of a host may keep a daemon from serving.
+const resolveTime = 5 * time.Second
 
-// serveHTTP serves until the context ends.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		BaseContext: func(net.Listener) context.Context { return ctx },
+// listenEarly is listen at an address that no interface need have yet (ip(7),
+// IP_FREEBIND): that of an aggregate, before it is made.
+func (a address) listenEarly(ctx context.Context) (net.Listener, error) {
+	if a.network == "unix" {
+		return a.listen()
 	}
-	stop := context.AfterFunc(ctx, func() { s.Close() })
-	defer stop()
-	err := s.Serve(netutil.LimitListener(l, maxHTTP))
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
+	ctx, cancel := context.WithTimeout(ctx, resolveTime)
+	defer cancel()
+	lc := net.ListenConfig{Control: bindFreely}
+	lc.SetMultipathTCP(false) // older kernels have no such option for it
+	return lc.Listen(ctx, "tcp", a.where)
+}
+
+// bindFreely lets a socket be bound to any address. Where that cannot be had, bind tells.
+func bindFreely(network, _ string, c syscall.RawConn) error {
+	return c.Control(func(fd uintptr) {
+		if network == "tcp6" {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_IPV6, unix.IPV6_FREEBIND, 1)
+			return
+		}
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND, 1)
+	})
 }

@@ -45,13 +45,15 @@ func parseHeritage(text string) agr.Heritage {
 
 // leave lets descriptors outlive execve(2), and returns what tells of them in the
 // environment.
-func leave(h agr.Heritage) (env string, err error) {
+func leave(all ...agr.Heritage) (env string, err error) {
 	var items []string
-	for _, name := range slices.Sorted(maps.Keys(h)) {
-		if err := closeOnExec(h[name], false); err != nil {
-			return "", fmt.Errorf("leave %s: %w", name, err)
+	for _, h := range all {
+		for _, name := range slices.Sorted(maps.Keys(h)) {
+			if err := closeOnExec(h[name], false); err != nil {
+				return "", fmt.Errorf("leave %s: %w", name, err)
+			}
+			items = append(items, fmt.Sprintf("%s=%d", name, h[name]))
 		}
-		items = append(items, fmt.Sprintf("%s=%d", name, h[name]))
 	}
 	return heritageEnv + "=" + strings.Join(items, ","), nil
 }

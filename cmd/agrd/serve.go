@@ -21,6 +21,7 @@ import (
 	"ifagr/agr/ctl"
 	"ifagr/agr/state"
 	"ifagr/netutil/rtnl"
+	"ifagr/netutil/sd"
 )
 
 // lockWait is how long a start waits for a predecessor that is ending.
@@ -157,6 +158,10 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	handedOver, err := sd.Sockets()
+	if err != nil {
+		return err
+	}
 	handler, err := newLogHandler(cfg.log, cfg.debug, stderr)
 	if err != nil {
 		return err
@@ -184,7 +189,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(filepath.Dir(at.statePath), 0o755); err != nil {
 		return err
 	}
-	d := &daemon{cfg: cfg, queue: queue, log: log, place: at, self: ownPath(os.Args[0])}
+	d := &daemon{cfg: cfg, queue: queue, log: log, place: at, self: ownPath(os.Args[0]), handedOver: handedOver}
 	if err := d.take(ctx, takeHeritage()); err != nil {
 		return err
 	}
@@ -206,6 +211,8 @@ type daemon struct {
 	lock *ctl.Locked
 	left agr.Heritage // by a predecessor in this process, or for a successor
 	door *os.File     // the listening socket, while it is there
+	// handedOver are sockets at which a service manager listens for this process.
+	handedOver []*os.File
 	// confined says that no other program can take this one's place any more.
 	confined atomic.Bool
 }
@@ -216,6 +223,10 @@ func (d *daemon) take(ctx context.Context, left agr.Heritage) error {
 	d.left = left
 	path := d.statePath + ".lock"
 	d.door = file(left, listenName)
+	handedOver := left.Part(handedOverName)
+	for name := range handedOver {
+		d.handedOver = append(d.handedOver, file(handedOver, name))
+	}
 	if f := file(left, lockName); f != nil {
 		d.lock = ctl.Inherit(path, f)
 		return nil
@@ -293,7 +304,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		if d.cfg.metrics == nil {
 			return nil
 		}
-		return serveMetrics(ctx, m, *d.cfg.metrics, open, d.log)
+		return d.serveMetrics(ctx, m, open)
 	})
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, upgradeSignal) // before anybody can know that this program serves

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"ifagr/netutil/sd"
@@ -13,23 +12,18 @@ import (
 // service is this daemon as a service manager sees it. Without a manager it does
 // nothing.
 type service struct {
-	notify  sd.Notifier
-	every   time.Duration       // the manager's patience, 0 = without end
-	sockets []*net.UnixListener // at which the manager listens for us
-	log     *slog.Logger
+	notify sd.Notifier
+	every  time.Duration // the manager's patience, 0 = without end
+	log    *slog.Logger
 }
 
-// newService takes over what the manager has prepared.
+// newService finds out what the manager wants to hear.
 func newService(log *slog.Logger) (*service, error) {
 	every, err := sd.WatchdogInterval()
 	if err != nil {
 		return nil, err
 	}
-	sockets, err := sd.Sockets()
-	if err != nil {
-		return nil, err
-	}
-	return &service{notify: sd.NewNotifier(), every: every, sockets: sockets, log: log}, nil
+	return &service{notify: sd.NewNotifier(), every: every, log: log}, nil
 }
 
 // tell sends states. A manager that does not take them is no reason to end.

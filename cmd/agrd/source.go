@@ -21,7 +21,10 @@ func (s *source) call(ctx context.Context, f func(*ctl.Client) error) error {
 			}
 			s.client = c
 		}
-		err := f(s.client)
+		client := s.client
+		stop := context.AfterFunc(ctx, func() { client.Close() })
+		err := f(client)
+		stop()
 		if !ctl.IsGone(err) {
 			return err
 		}

@@ -49,6 +49,9 @@ var errConfined = errors.New("a confined daemon can start no program; start it a
 const (
 	lockName   = "lock"
 	listenName = "listen"
+	// handedOverName is the owner, in the sense of a heritage, of the service manager's
+	// sockets.
+	handedOverName = "manager"
 )
 
 // ownPath is the file that the program was started from: the name that it was called
@@ -144,19 +147,20 @@ func (d *daemon) awaitUpgrade(ctx context.Context, asked <-chan os.Signal, ready
 // clients are those who are being answered.
 type clients struct {
 	ctx  context.Context // of their connections
-	stop context.CancelFunc
+	stop context.CancelCauseFunc
 	gone chan struct{} // closed when there is none any more
 }
 
 func newClients(ctx context.Context) *clients {
 	c := &clients{gone: make(chan struct{})}
-	c.ctx, c.stop = context.WithCancel(ctx)
+	c.ctx, c.stop = context.WithCancelCause(ctx)
 	return c
 }
 
-// dismiss takes no more requests, and waits until those that were read are answered.
+// dismiss takes no more requests, because a successor will, and waits until those that
+// were read are answered.
 func (c *clients) dismiss() {
-	c.stop()
+	c.stop(agr.ErrReplaced)
 	select {
 	case <-c.gone:
 	case <-time.After(drainTime):
@@ -172,50 +176,70 @@ func (d *daemon) listen(ctx context.Context, m *agr.Manager) error {
 	if err != nil {
 		return err
 	}
-	l, err := d.listener()
+	doors, err := d.listeners()
+	if err != nil {
+		return err
+	}
+	d.confined.Store(confine(d.cfg.confine, filepath.Dir(d.socket), d.log))
+	d.log.Info("serving", "socket", d.socket, "netns", d.cookie, "handed over", len(d.handedOver))
+	manager.ready(len(m.List()))
+	s := &ctl.Server{Handler: m, Netns: d.cookie, Group: d.cfg.group, Log: d.log}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, l := range doors {
+		group.Go(func() error { return s.Serve(ctx, l) })
+	}
+	group.Go(func() error { manager.watchdog(ctx, m.Pulse); return nil })
+	group.Go(func() error {
+		<-ctx.Done()
+		// A manager that hears of an end waits for it, and then makes one.
+		if !errors.Is(context.Cause(ctx), agr.ErrReplaced) {
+			manager.tell(sd.Stopping)
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// listeners are the daemon's own, which is made if no predecessor has left it, and those
+// of a service manager.
+func (d *daemon) listeners() ([]*net.UnixListener, error) {
+	if err := d.openDoor(); err != nil {
+		return nil, err
+	}
+	var all []*net.UnixListener
+	for _, f := range append([]*os.File{d.door}, d.handedOver...) {
+		l, err := sd.Listener(f)
+		if err != nil {
+			for _, l := range all {
+				l.Close()
+			}
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// openDoor makes the daemon's own socket, unless it is there.
+func (d *daemon) openDoor() error {
+	if d.door != nil {
+		return nil
+	}
+	l, err := ctl.Listen(d.socket)
 	if err != nil {
 		return err
 	}
 	l.SetUnlinkOnClose(false)
-	d.confined.Store(confine(d.cfg.confine, filepath.Dir(d.socket), d.log))
-	d.log.Info("serving", "socket", d.socket, "netns", d.cookie, "handed over", len(manager.sockets))
-	manager.ready(len(m.List()))
-	s := &ctl.Server{Handler: m, Netns: d.cookie, Group: d.cfg.group, Log: d.log}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, l := range append(manager.sockets, l) {
-		group.Go(func() error { return s.Serve(ctx, l) })
-	}
-	group.Go(func() error { manager.watchdog(ctx, m.Pulse); return nil })
-	group.Go(func() error { <-ctx.Done(); manager.tell(sd.Stopping); return nil })
-	return group.Wait()
-}
-
-// listener is the listening socket.
-func (d *daemon) listener() (*net.UnixListener, error) {
-	if d.door == nil {
-		l, err := ctl.Listen(d.socket)
-		if err != nil {
-			return nil, err
-		}
-		if d.door, err = l.File(); err != nil {
-			return nil, errors.Join(err, l.Close())
-		}
-		return l, nil
-	}
-	l, err := net.FileListener(d.door)
-	if err != nil {
-		return nil, fmt.Errorf("inherited socket: %w", err)
-	}
-	u, ok := l.(*net.UnixListener)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("inherited socket: it is %s's", l.Addr().Network()), l.Close())
-	}
-	return u, nil
+	d.door, err = l.File()
+	return errors.Join(err, l.Close())
 }
 
 // end gives back what makes this the daemon of the namespace.
 func (d *daemon) end() {
 	d.stopListening()
+	for _, f := range d.handedOver {
+		f.Close()
+	}
 	d.lock.Unlock()
 }
 
@@ -229,17 +253,24 @@ func (d *daemon) stopListening() {
 
 // exec replaces the program. It returns only when it could not.
 func (d *daemon) exec() error {
-	err := errors.Join(keep(d.left, lockName, d.lock.File()), keep(d.left, listenName, d.door))
+	own := make(agr.Heritage)
+	err := d.bequeath(own)
 	var left string
 	if err == nil {
-		left, err = leave(d.left)
+		left, err = leave(d.left, own)
 	}
 	if err == nil {
 		err = unix.Exec(d.self, os.Args, append(os.Environ(), left))
 	}
 	stay(d.left)
-	for _, name := range []string{lockName, listenName} {
-		file(d.left, name).Close()
+	return fmt.Errorf("exec %s: %w", d.self, errors.Join(err, own.Close()))
+}
+
+// bequeath adds copies of the daemon's own descriptors to a heritage.
+func (d *daemon) bequeath(h agr.Heritage) error {
+	errs := []error{keep(h, lockName, d.lock.File()), keep(h, listenName, d.door)}
+	for i, f := range d.handedOver {
+		errs = append(errs, keep(h, fmt.Sprint(handedOverName, "/", i), f))
 	}
-	return fmt.Errorf("exec %s: %w", d.self, err)
+	return errors.Join(errs...)
 }

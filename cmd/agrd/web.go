@@ -19,6 +19,9 @@ import (
 // webAddress is where agrd web serves when it is not told otherwise.
 const webAddress = "localhost:8802"
 
+// webConns is how many connections of browsers are served at a time.
+const webConns = 64
+
 // runWeb serves the picture of this network namespace's aggregates until it is
 // interrupted.
 func runWeb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -45,7 +48,7 @@ func runWeb(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.Run(ctx) })
 	group.Go(func() error {
-		err := serveHTTP(ctx, l, s, log)
+		err := serveHTTP(ctx, l, s, usualLimits(webConns), log)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

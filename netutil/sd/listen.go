@@ -21,58 +21,59 @@ const mostSockets = 64
 var errSocket = errors.New("not a listening unix socket of type SOCK_SEQPACKET")
 
 // Sockets takes over the unix sockets of type SOCK_SEQPACKET at which the manager
-// listens for this process (LISTEN_FDS and LISTEN_PID), if there are any. It may
-// be called once. Closing one of them does not remove its path: the manager
-// goes on to listen there.
-func Sockets() ([]*net.UnixListener, error) {
-	if !forUs("LISTEN_PID", false) {
+// listens for this process (LISTEN_FDS and LISTEN_PID), if there are any, and takes
+// what tells of them out of the environment: a program that this one becomes by
+// execve(2) has the same number, and other files under those of the sockets. Call
+// it before anything else is opened. After an error nothing was taken or closed.
+func Sockets() ([]*os.File, error) {
+	mine, text := forUs("LISTEN_PID", false), os.Getenv("LISTEN_FDS")
+	for _, variable := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		os.Unsetenv(variable)
+	}
+	if !mine {
 		return nil, nil
 	}
-	text := os.Getenv("LISTEN_FDS")
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > mostSockets {
 		return nil, fmt.Errorf("sd: LISTEN_FDS=%q: not a number from 0 to %d", text, mostSockets)
 	}
-	var all []*net.UnixListener
-	var errs []error
 	for fd := firstSocket; fd < firstSocket+n; fd++ {
-		l, err := takeSocket(fd)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("sd: descriptor %d: %w", fd, err))
-			continue
+		if err := checkSocket(fd); err != nil {
+			return nil, fmt.Errorf("sd: descriptor %d: %w", fd, err)
 		}
-		all = append(all, l)
 	}
-	if err := errors.Join(errs...); err != nil {
-		for _, l := range all {
-			l.Close()
-		}
-		return nil, err
+	var all []*os.File
+	for fd := firstSocket; fd < firstSocket+n; fd++ {
+		unix.CloseOnExec(fd)
+		all = append(all, os.NewFile(uintptr(fd), "listen"))
 	}
 	return all, nil
 }
 
-// takeSocket makes a listener of a descriptor, which is closed.
-func takeSocket(fd int) (*net.UnixListener, error) {
-	unix.CloseOnExec(fd)
-	f := os.NewFile(uintptr(fd), "listen")
-	defer f.Close()
+// checkSocket is nil for a socket of the right kind.
+func checkSocket(fd int) error {
 	for option, want := range map[int]int{unix.SO_TYPE: unix.SOCK_SEQPACKET, unix.SO_ACCEPTCONN: 1, unix.SO_DOMAIN: unix.AF_UNIX} {
 		got, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, option)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if got != want {
-			return nil, errSocket
+			return errSocket
 		}
 	}
+	return nil
+}
+
+// Listener accepts at one of Sockets, which stays open when the listener is closed;
+// nor does that remove the path, where the manager goes on to listen.
+func Listener(f *os.File) (*net.UnixListener, error) {
 	l, err := net.FileListener(f)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("sd: %w", err)
 	}
 	u, ok := l.(*net.UnixListener)
 	if !ok {
-		return nil, errors.Join(errSocket, l.Close())
+		return nil, errors.Join(fmt.Errorf("sd: %w", errSocket), l.Close())
 	}
 	return u, nil
 }

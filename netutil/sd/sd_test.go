@@ -96,16 +96,32 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	for _, l := range all {
-		flags, err := fdFlags(l)
+	for _, f := range all {
+		flags, err := fdFlags(f)
+		l, listenErr := Listener(f)
+		if listenErr != nil {
+			fmt.Println(listenErr)
+			os.Exit(1)
+		}
 		fmt.Println(filepath.Base(l.Addr().String()), flags&unix.FD_CLOEXEC != 0, err)
 		l.Close()
+		if _, err := f.Stat(); err != nil {
+			fmt.Println("closed with its listener:", err)
+		}
+	}
+	if again, err := Sockets(); len(again) > 0 || err != nil {
+		fmt.Println("taken twice:", again, err)
+	}
+	for _, variable := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		if value, ok := os.LookupEnv(variable); ok {
+			fmt.Println("left for a child:", variable, value)
+		}
 	}
 }
 
-// fdFlags are the flags of a listener's descriptor.
-func fdFlags(l *net.UnixListener) (flags int, err error) {
-	raw, err := l.SyscallConn()
+// fdFlags are the flags of a file's descriptor.
+func fdFlags(f *os.File) (flags int, err error) {
+	raw, err := f.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
@@ -125,7 +141,7 @@ func service(t *testing.T, pid string, files ...*os.File) string {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("/bin/sh", "-c", "LISTEN_PID="+pid+" exec "+self)
-	cmd.Env = append(os.Environ(), asService+"=1", "GORACE=atexit_sleep_ms=0", fmt.Sprint("LISTEN_FDS=", len(files)))
+	cmd.Env = append(os.Environ(), asService+"=1", "GORACE=atexit_sleep_ms=0", "LISTEN_FDNAMES=x", fmt.Sprint("LISTEN_FDS=", len(files)))
 	cmd.ExtraFiles = files
 	out, err := cmd.CombinedOutput()
 	if err != nil && len(out) == 0 {
