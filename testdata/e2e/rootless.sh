@@ -54,6 +54,7 @@ until here ping -q -c 1 -W 1 192.0.2.2 >/dev/null 2>&1; do
 done
 here ifconfig -v agr0 | grep -m 1 datapath:
 there ifconfig re0 down
+until here ifconfig agr0 | grep -q 're0, flags=0x0'; do sleep 0.01; done # until then a frame may be lost
 here ping -q -c 20 -i 0.01 -W 2 192.0.2.2 | grep -o '[0-9]* received'
 here ifconfig agr0 -agrport re0 -agrport re1
 here ifconfig agr0 destroy
