@@ -173,6 +173,38 @@ func TestLinkDiesUnattended(t *testing.T) {
 	}
 }
 
+// What was heard before the keepalive was switched off says nothing about a partner that
+// has spoken all the time: a daemon that switches it on again believes it.
+func TestKeepaliveOffAndOn(t *testing.T) {
+	t.Parallel()
+	nettest.Require(t, nettest.Root, nettest.IPRoute, nettest.TUN, nettest.TCX)
+	a, partner := besideOurs(t)
+	nettest.Eventually(t, 2*settle, func() error { return errors.Join(a.distributes("re0", "re1"), a.covered("re0", "re1")) })
+	a.endDaemonBy(unix.SIGTERM)
+	a.startDaemon("-keepalive", "0")
+	before := a.mustStatus().Ports[0].Counters.LACPRx
+	nettest.Eventually(t, 4*settle, func() error { // for longer than a partner is believed
+		if n := a.mustStatus().Ports[0].Counters.LACPRx - before; n < 6 {
+			return fmt.Errorf("%d LACPDUs", n)
+		}
+		return nil
+	})
+	seen := partner.changes()
+	a.endDaemonBy(unix.SIGTERM)
+	a.startDaemon()
+	nettest.Eventually(t, 2*settle, func() error { return errors.Join(a.distributes("re0", "re1"), a.covered("re0", "re1")) })
+	for _, p := range a.mustStatus().Ports {
+		for _, c := range p.History {
+			if c.To == "EXPIRED" && c.From == "CURRENT" {
+				t.Errorf("%s has given its partner up: %s", p.Name, c.Reason)
+			}
+		}
+	}
+	if diff := cmp.Diff(seen, partner.changes()); diff != "" {
+		t.Errorf("the partner has noticed: -before +after\n%s", diff)
+	}
+}
+
 // Whether a port is covered depends on how often its partner sends, and on what
 // the daemon was told.
 func TestKeepaliveShown(t *testing.T) {

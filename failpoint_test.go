@@ -59,10 +59,26 @@ func operations() []operation {
 		{name: "-agrport", lives: 1, ports: []string{"re0", "re1"}, begin: ifconfig("agr0", "-agrport", "re0"), sample: 5},
 		{name: "-agrport of a port that forwards", lives: 1, ports: []string{"re0", "re1"}, wait: true, begin: ifconfig("agr0", "-agrport", "re0"), sample: 7},
 		{name: "last -agrport", lives: 1, ports: []string{"re1"}, begin: ifconfig("agr0", "-agrport", "re1"), sample: 1},
+		{name: "groups", lives: 1, ports: []string{"re0", "re1"}, begin: joinGroups, sample: 2},
 		{name: "destroy", lives: 1, begin: ifconfig("agr0", "destroy"), sample: 1},
 		{name: "upgrade", ports: []string{"re0", "re1"}, begin: signal(unix.SIGUSR2), lives: 2, sample: 8},
 		{name: "SIGTERM", ports: []string{"re0", "re1"}, begin: signal(unix.SIGTERM), sample: 2},
 	}
+}
+
+// joinGroups makes agr0 join groups, and waits until its ports let them in or the daemon
+// is no more.
+func joinGroups(h *host, _ *supervisor) {
+	h.Run("ip", "link", "set", "agr0", "up")
+	nettest.Eventually(h.t, settle, func() error {
+		if _, err := h.daemonPid(); err != nil {
+			return nil
+		}
+		if maddr := h.Run("ip", "maddr", "show", "dev", "re1"); !strings.Contains(maddr, "01:00:5e:00:00:01") {
+			return fmt.Errorf("re1 does not let all hosts' group in:\n%s", maddr)
+		}
+		return nil
+	})
 }
 
 // A daemon is killed before each change that it makes, in every operation. Its

@@ -239,7 +239,7 @@ func (s *supervisor) change(r request) string {
 		return injectNamed("ioctl", r.args[1], map[uint64]string{
 			unix.TUNSETIFF: "TUNSETIFF", unix.TUNSETPERSIST: "TUNSETPERSIST", unix.TUNSETOWNER: "TUNSETOWNER",
 			unix.TUNSETCARRIER: "TUNSETCARRIER", unix.SIOCSIFFLAGS: "SIOCSIFFLAGS", unix.SIOCSIFMTU: "SIOCSIFMTU",
-			unix.SIOCSIFHWADDR: "SIOCSIFHWADDR",
+			unix.SIOCSIFHWADDR: "SIOCSIFHWADDR", unix.SIOCADDMULTI: "SIOCADDMULTI", unix.SIOCDELMULTI: "SIOCDELMULTI",
 		})
 	case unix.SYS_SETSOCKOPT:
 		if r.args[1] != unix.SOL_PACKET {

@@ -46,6 +46,7 @@ type aggregate struct {
 	ports    []*port      // in the order of their agrport
 	leaving  *port        // it is being restored
 	owed     []state.Port // ports that have left and were not wholly restored, or could not be resumed
+	untried  []state.Port // a predecessor's ports that are still to be resumed
 	table    dist.Table
 	held     dist.Set // conversations that wait
 	hash     dist.Hash
@@ -318,11 +319,10 @@ func (a *aggregate) record() state.Agr {
 		rec.Ports = append(rec.Ports, p.record())
 	}
 	if a.leaving != nil {
-		left := a.leaving.record()
-		left.Left = true
-		rec.Ports = append(rec.Ports, left)
+		rec.Ports = append(rec.Ports, a.leaving.leftRecord())
 	}
 	rec.Ports = append(rec.Ports, a.owed...)
+	rec.Ports = append(rec.Ports, a.untried...)
 	return rec
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -187,11 +188,31 @@ func (a *aggregate) joinSteps(p *port, l rtnl.Link, u *undo) error {
 		return err
 	}
 	u.add(p.close)
-	port := datapath.Port{Number: p.number, Index: p.index, Name: p.name, MAC: a.mac, Marker: a.orderedMarkers(p)}
+	port := datapath.Port{
+		Number: p.number, Index: p.index, Name: p.name, MAC: a.mac, Marker: a.orderedMarkers(p),
+		Programs: p.programs, Note: func(program uint32) error { return a.noteProgram(p, program) },
+	}
 	if err := a.dev.AddPort(port); err != nil {
 		return err
 	}
 	u.add(func() error { return a.dev.RemovePort(p.number) })
+	return nil
+}
+
+// noteProgram writes down a program before it is put at a port's ingress, where it
+// stays when this daemon is killed. Not every daemon may ask the kernel whose program
+// that is. A port that forwards already goes on, whether there is room for that or not.
+func (a *aggregate) noteProgram(p *port, program uint32) error {
+	had := p.programs
+	p.programs = append(slices.Clone(had), program)
+	if p.resumed {
+		a.ledger.note(a.record())
+		return nil
+	}
+	if err := a.ledger.put(a.record()); err != nil {
+		p.programs = had
+		return err
+	}
 	return nil
 }
 

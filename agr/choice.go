@@ -75,6 +75,9 @@ func (m *Manager) establish(rec state.Agr) error {
 	if err != nil {
 		return errors.Join(err, m.ledger.drop(rec.Name))
 	}
+	if !m.swept {
+		m.sweep(a)
+	}
 	return a.do(func() error {
 		a.transition("", "agr", "", agrCreated, "datapath "+rec.Datapath+": "+rec.Why)
 		return nil

@@ -35,16 +35,17 @@ func (a *aggregate) detach(p *port, farewell bool) error {
 }
 
 // giveBack restores a port that has left, and stays on record until it has
-// everything. What cannot be given back now is owed.
+// everything. What cannot be given back now is owed, as is a port that is to be
+// attached again.
 func (a *aggregate) giveBack(p *port) error {
 	a.leaving = p
 	err := a.restore(p)
 	a.leaving = nil
 	if err != nil {
 		a.log.Error("port not restored; it is tried again", "agr", a.name, "port", p.name, "err", err)
-		rec := p.record()
-		rec.Left = true
-		a.owed = append(a.owed, rec)
+	}
+	if err != nil || p.again {
+		a.owed = append(a.owed, p.leftRecord())
 	}
 	return err
 }
@@ -64,6 +65,7 @@ func (a *aggregate) pay() {
 
 // release gives back what is owed, for good: nothing is attached again.
 func (a *aggregate) release() {
+	a.owed, a.untried = append(a.owed, a.untried...), nil
 	for i := range a.owed {
 		a.owed[i].Left = true
 	}
@@ -99,16 +101,21 @@ func (a *aggregate) rejoin(rec state.Port) {
 	p := portOf(rec)
 	if why := taken(p, l, err); why != "" {
 		a.log.Warn("port has left", "agr", a.name, "port", rec.Name, "reason", why)
+		if isGone(err) {
+			p.mac = a.mac
+			a.miss(p)
+		}
 		a.giveBack(p)
 		return
 	}
-	if err == nil {
-		p.resumed = true
+	if err != nil {
+		a.owed = append(a.owed, rec)
+	} else {
+		p.resumed, p.again = true, true
 		err = a.join(p, l)
+		p.again = false
 	}
 	if err != nil {
 		a.log.Error("port not resumed; it is tried again", "agr", a.name, "port", rec.Name, "err", err)
-		a.unowe(rec.Index) // if it was not restored either, that is part of trying again
-		a.owed = append(a.owed, rec)
 	}
 }

@@ -54,7 +54,11 @@ type fakeOS struct {
 	place    dist.Table // what an adopted device does
 	slows    map[int]*fakeSlow
 	filters  map[int]*fakeFilter
-	wire     map[int]*fakeSlow // far ends, by the index of the near one
+	wire     map[int]*fakeSlow        // far ends, by the index of the near one
+	unhooked map[int][]uint32         // programs that were taken away, by interface
+	static   map[int][]ether.Addr     // groups without a socket
+	programs uint32                   // the number before that of an adopted device's first program, 0: none is told
+	kept     map[uint16]datapath.Kept // what an adopted device has heard
 }
 
 var errInjected = fmt.Errorf("injected: %w", unix.ENOBUFS)
@@ -65,7 +69,7 @@ func newFakeOS() *fakeOS {
 		speed: make(map[int]uint64), half: make(map[int]bool), queues: make(map[int]rtnl.Queue), settings: make(map[string]Settings),
 		notOurs: make(map[string]bool), stiff: make(map[int]bool),
 		devices: make(map[string]*dptest.Device), slows: make(map[int]*fakeSlow),
-		filters: make(map[int]*fakeFilter), wire: make(map[int]*fakeSlow),
+		filters: make(map[int]*fakeFilter), wire: make(map[int]*fakeSlow), unhooked: make(map[int][]uint32), static: make(map[int][]ether.Addr),
 	}
 }
 
@@ -185,6 +189,24 @@ func (o *fakeOS) Groups() (map[int][]ether.Addr, error) {
 	return maps.Clone(o.groups), nil
 }
 
+func (o *fakeOS) StaticGroups() (map[int][]ether.Addr, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.static), nil
+}
+
+func (o *fakeOS) SetStaticGroup(i int, group ether.Addr, on bool) error {
+	return o.change(fmt.Sprintf("group %s %d %v", group, i, on), func() {
+		was := slices.Contains(o.static[i], group)
+		switch {
+		case on && !was:
+			o.static[i] = append(o.static[i], group)
+		case !on && was:
+			o.static[i] = slices.DeleteFunc(slices.Clone(o.static[i]), func(g ether.Addr) bool { return g == group })
+		}
+	})
+}
+
 func (o *fakeOS) SetUp(i int) error {
 	return o.changeLink(i, "up", func(l *rtnl.Link) { l.Flags |= unix.IFF_UP })
 }
@@ -235,7 +257,12 @@ func (o *fakeOS) Monotonic() time.Duration {
 	return time.Since(time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC))
 }
 
-func (o *fakeOS) Unhook(int) error { return nil }
+func (o *fakeOS) Unhook(index int, programs []uint32) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.unhooked[index] = append(o.unhooked[index], programs...)
+	return nil
+}
 
 func (o *fakeOS) Settings(name string) (Settings, error) {
 	o.mu.Lock()
@@ -294,6 +321,10 @@ func (o *fakeOS) Device(name string, mac ether.Addr, kind Datapath) (datapath.De
 		}
 		d := dptest.New(name, l.Index)
 		d.Place(o.place)
+		d.TellPrograms(o.programs)
+		for number, k := range o.kept {
+			d.SetKept(number, k)
+		}
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.devices[name] = d
@@ -545,6 +576,11 @@ func (w *world) device() *dptest.Device {
 	return w.fake.devices["agr0"]
 }
 
+// programs are those that were in force for more than a look at where conversations are.
+func (w *world) programs() []datapath.Program {
+	return slices.DeleteFunc(w.device().Programs(), func(p datapath.Program) bool { return p.Settle })
+}
+
 // share is how many conversations the program in force gives a port.
 func (w *world) share(number uint16) int {
 	table := w.device().Current().Table
@@ -571,7 +607,7 @@ func (w *world) picture() picture {
 	w.t.Helper()
 	p := picture{Saved: w.saved(), Ports: w.device().Ports()}
 	for i := range p.Ports {
-		p.Ports[i].Marker = nil // functions cannot be compared
+		p.Ports[i].Marker, p.Ports[i].Note = nil, nil // functions cannot be compared
 	}
 	w.fake.mu.Lock()
 	defer w.fake.mu.Unlock()

@@ -3,6 +3,7 @@ package agr
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"ifagr/agr/ctl"
@@ -49,10 +50,40 @@ func (a *aggregate) hold(prog *datapath.Program) {
 			continue
 		}
 		if placed == (dist.Table{}) {
-			placed = a.dev.Placed()
+			placed = a.settled(*prog, turning != nil)
 		}
 		a.holdPort(p, s.Distributing, placed, prog)
 	}
+}
+
+// settled tells where conversations are when none goes any more to a port that is about
+// to stop. Until then one could begin there, or move there, after it was looked at: it
+// would not be held, and what it had sent there could be overtaken. So the table comes
+// first, and those that are seen there are held; then it is looked again, while the port
+// may still send.
+func (a *aggregate) settled(prog datapath.Program, turning bool) dist.Table {
+	placed := a.dev.Placed()
+	stops := make(map[uint16]bool)
+	prog.Ports = slices.Clone(prog.Ports)
+	for i := range prog.Ports {
+		s := &prog.Ports[i]
+		if p := a.port(s.Number); p.sends && !s.Distributing && !s.Dead {
+			s.Distributing, stops[s.Number] = true, true
+		}
+	}
+	if len(stops) == 0 || turning { // then everything is held
+		return placed
+	}
+	prog.Hold, prog.Settle = a.held, true
+	for c, number := range placed {
+		if stops[number] {
+			prog.Hold.Add(uint8(c))
+		}
+	}
+	if err := a.dev.Program(prog); err != nil { // so will be the one that follows
+		return placed
+	}
+	return a.dev.Placed()
 }
 
 // holdPort holds the conversations of a port that are to leave it, if there are any.

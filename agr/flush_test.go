@@ -113,7 +113,7 @@ func TestLeaveInOrder(t *testing.T) {
 		sent, begun := len(near.fake.slow(11).frames()), time.Now()
 		sentElsewhere := len(near.fake.slow(10).frames())
 		placed, farPlaced := near.device().Placed(), far.device().Placed()
-		before := len(near.device().Programs())
+		before := len(near.programs())
 		near.must(near.SetPort("agr0", "re1", ctl.RemovePort))
 		if got := subtypes(t, near.fake.slow(11).frames()[sent:]); got != "MFR" {
 			t.Errorf("sent %s, want a Marker, then the farewell, then the answer to the partner's Marker", got)
@@ -124,7 +124,7 @@ func TestLeaveInOrder(t *testing.T) {
 		if took := time.Since(begun); took > farewellWait {
 			t.Errorf("took %v", took)
 		}
-		programs := near.device().Programs()[before:]
+		programs := near.programs()[before:]
 		first := programs[0]
 		for c, p := range placed {
 			if first.Hold.Has(uint8(c)) != (p == 2) || first.Table[c] != 1 {
@@ -145,6 +145,49 @@ func TestLeaveInOrder(t *testing.T) {
 	})
 }
 
+// A conversation that begins at a port, or moves there, when it was just looked where
+// all of them are, is held as well when the port leaves: nothing that it has sent there
+// is overtaken.
+func TestLeaveWhileConversationsMove(t *testing.T) {
+	const late = 7
+	for name, was := range map[string]uint16{"it begins": 0, "it moves": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := pair(t, nil)
+				defer far.stop()
+				defer near.stop()
+				d := near.device()
+				table := d.Current().Table
+				for c := range table {
+					table[c] = uint16(1 + c%2)
+				}
+				table[late] = 2
+				near.must(near.do("agr0", func(a *aggregate) error { a.table = table; a.program(); return nil }))
+				placed := table
+				placed[late] = was
+				d.Place(placed)
+				d.OnPlaced(func(now datapath.Program) { // its next frame comes
+					if now.Table[late] != was && was+now.Table[late] > 0 {
+						placed[late] = now.Table[late]
+						d.Place(placed)
+					}
+				})
+				before := len(d.Programs())
+				near.must(near.SetPort("agr0", "re1", ctl.RemovePort))
+				for _, p := range d.Programs()[before:] {
+					if s, ok := stateOf(p, 2); ok && !s.Distributing && placed[late] == 2 && !p.Hold.Has(late) {
+						t.Fatal("it is not held, and the port has stopped")
+					}
+					if s, _ := stateOf(p, 2); !s.Distributing && !p.Settle {
+						return
+					}
+				}
+				t.Error("the port has never stopped")
+			})
+		})
+	}
+}
+
 func stateOf(p datapath.Program, number uint16) (datapath.PortState, bool) {
 	for _, s := range p.Ports {
 		if s.Number == number {
@@ -162,14 +205,14 @@ func TestPartnerLeavesInOrder(t *testing.T) {
 		defer far.stop()
 		defer near.stop()
 		sent := len(near.fake.slow(11).frames())
-		before := len(near.device().Programs())
+		before := len(near.programs())
 		far.must(far.SetPort("agr0", "re1", ctl.RemovePort))
 		pass(time.Second)
 		got := subtypes(t, near.fake.slow(11).frames()[sent:])
 		if len(got) < 3 || got[0] != 'R' || !slices.Contains([]byte(got), 'M') {
 			t.Errorf("sent %s, want the answer to the partner's Marker, then ours", got)
 		}
-		programs := near.device().Programs()[before:]
+		programs := near.programs()[before:]
 		if programs[0].Hold.Empty() || !programs[len(programs)-1].Hold.Empty() {
 			t.Errorf("first holds %v, last %v", programs[0].Hold, programs[len(programs)-1].Hold)
 		}

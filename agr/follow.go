@@ -56,6 +56,7 @@ func (a *aggregate) followFilters(dev rtnl.Link, groups []ether.Addr) {
 			a.log.Error("receive filter not set", "agr", a.name, "port", p.name, "err", err)
 		}
 	}
+	a.keepGroups(groups)
 }
 
 // admit makes the port's filter let in exactly these addresses, or everything.

@@ -107,12 +107,13 @@ func New(cfg Config, os OS, log *slog.Logger) *Manager {
 // Idle has a value after the last agr interface was destroyed.
 func (m *Manager) Idle() <-chan struct{} { return m.idle }
 
-// EndIfIdle reports whether there is no agr interface; from then on none can be
-// made either (EAGAIN), so that the daemon can end.
+// EndIfIdle reports whether there is no agr interface, and none of a predecessor's that
+// is still to be resumed; from then on none can be made either (EAGAIN), so that the
+// daemon can end.
 func (m *Manager) EndIfIdle() bool {
 	m.ops.Lock()
 	defer m.ops.Unlock()
-	m.ending = len(m.all()) == 0
+	m.ending = len(m.all()) == 0 && len(m.ledger.agrs()) == 0
 	return m.ending
 }
 
@@ -214,12 +215,12 @@ func (m *Manager) start(rec state.Agr) (*aggregate, error) {
 	}
 	a.lacp = lacp.New(a.config())
 	a.table = dev.Placed() // a predecessor's, if it left one
+	a.untried = slices.Clone(rec.Ports)
 	a.resuming = len(rec.Ports) > 0
 	a.program()
 	if !m.launch(a) {
 		return nil, errors.Join(refusal(ctl.EAGAIN, "this agrd is ending"), dev.Close(len(rec.Ports) == 0))
 	}
-	m.sweep(a)
 	return a, nil
 }
 

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"ifagr/agr/ctl"
+	"ifagr/agr/datapath"
 	"ifagr/agr/lacp"
+	"ifagr/agr/slow"
 	"ifagr/agr/state"
 )
 
@@ -126,14 +128,14 @@ func (a *aggregate) remind() {
 }
 
 // recall gives the protocol the ports that a predecessor had, as it had them. The
-// datapath may know when their partners were heard meanwhile.
+// datapath may know what their partners have said meanwhile.
 func (a *aggregate) recall() {
 	had := a.memory.load()
-	e := lacp.Resume{Memory: had.LACP, Heard: make(map[uint16]lacp.Instant)}
+	e := lacp.Resume{Memory: had.LACP, Since: make(map[uint16]lacp.Since)}
 	for _, p := range a.ports {
 		e.Ports = append(e.Ports, p.lacp())
-		if heard := a.dev.Kept(p.number).Heard; !heard.IsZero() {
-			e.Heard[p.number] = a.now().Add(-time.Since(heard))
+		if k := a.dev.Kept(p.number); !k.Since.IsZero() {
+			e.Since[p.number] = a.since(k)
 		}
 		for _, d := range had.Delays {
 			if d.Port == p.number {
@@ -147,4 +149,17 @@ func (a *aggregate) recall() {
 		}
 	}
 	a.step(e)
+	a.lacp.Advance(a.now()) // a partner that was silent for too long is not programmed first
+}
+
+// since is for the protocol what the datapath knows of a partner. One that has said
+// nothing was believed when the datapath was told.
+func (a *aggregate) since(k datapath.Kept) lacp.Since {
+	last := k.Since
+	if !k.Heard.IsZero() {
+		last = k.Heard
+	}
+	return lacp.Since{
+		Heard: a.now().Add(-time.Since(last)), State: slow.State(k.State), Spoke: !k.Heard.IsZero(), Stopped: k.Stopped,
+	}
 }

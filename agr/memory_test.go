@@ -2,6 +2,7 @@ package agr
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,6 +133,61 @@ func TestSuccessorGoesOn(t *testing.T) {
 			t.Errorf("the far end saw (-before +after):\n%s", d)
 		}
 	})
+}
+
+// What a partner has said while no daemon ran counts: one that is out of sync since gets
+// no frame until it has been heard again, which is soon, as the first LACPDU asks it. One
+// that was silent for too long is given up.
+func TestSuccessorKnowsWhatWasSaid(t *testing.T) {
+	const willing = uint8(slow.Activity | slow.Aggregation | slow.Synchronization | slow.Collecting | slow.Distributing)
+	now := func(d time.Duration) time.Time { return time.Now().Add(d) }
+	tests := map[string]struct {
+		kept         func() datapath.Kept
+		first, later string // which ports distribute: at once, and soon
+	}{
+		"nothing": {func() datapath.Kept { return datapath.Kept{} }, "re0 re1", "re0 re1"},
+		"the same": {
+			func() datapath.Kept {
+				return datapath.Kept{Since: now(-time.Hour), Heard: now(-time.Second), State: willing}
+			},
+			"re0 re1", "re0 re1",
+		},
+		"out of sync": {
+			func() datapath.Kept {
+				return datapath.Kept{Since: now(-time.Hour), Heard: now(0), State: willing &^ uint8(slow.Synchronization), Stopped: true}
+			},
+			"re1", "re0 re1",
+		},
+		"another system": {
+			func() datapath.Kept { return datapath.Kept{Since: now(-time.Second), Stopped: true} }, "re1", "re0 re1",
+		},
+		"silent since": {
+			func() datapath.Kept { return datapath.Kept{Since: now(-time.Hour)} }, "re1", "re0 re1",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := pair(t, nil)
+				defer far.stop()
+				near.outlive()
+				pass(time.Minute)
+				near.fake.kept = map[uint16]datapath.Kept{1: tt.kept()}
+				var first string
+				next := successor(t, near, far, nil)
+				for _, p := range next.programs()[0].Ports {
+					if p.Distributing {
+						first = strings.TrimSpace(fmt.Sprintf("%s re%d", first, p.Number-1))
+					}
+				}
+				defer next.stop()
+				pass(3 * time.Second)
+				if later := next.distributing(); first != tt.first || later != tt.later {
+					t.Errorf("%q distribute, and later %q; want %q, %q", first, later, tt.first, tt.later)
+				}
+			})
+		})
+	}
 }
 
 // A memory that cannot be believed, or that there is none of, costs time and

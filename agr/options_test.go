@@ -129,10 +129,10 @@ func TestOptions(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := pair(t, nil)
 				defer far.stop()
-				before := len(near.device().Programs())
+				before := len(near.programs())
 				near.must(near.SetOptions("agr0", tt.all))
 				pass(20 * time.Second)
-				if got := paused(near.device().Programs()[before:]); !slices.Equal(got, tt.paused) {
+				if got := paused(near.programs()[before:]); !slices.Equal(got, tt.paused) {
 					t.Errorf("ports that stopped: %v, want %v", got, tt.paused)
 				}
 				if got := tt.seen(near, far); got != tt.want {
@@ -297,7 +297,7 @@ func TestAddressFollows(t *testing.T) {
 		if st := near.statusOf(); st.MAC != mac0 {
 			t.Errorf("address is %s before a port left", st.MAC)
 		}
-		before := len(near.device().Programs())
+		before := len(near.programs())
 		near.must(near.SetPort("agr0", "re0", ctl.RemovePort))
 		pass(10 * time.Second)
 		st := near.statusOf()
@@ -310,7 +310,7 @@ func TestAddressFollows(t *testing.T) {
 		if got := far.statusOf().Ports[1].Partner.System; got != mac0 || st.Ports[0].Actor.System != mac0 {
 			t.Errorf("the system is %s at the far end and %s here", got, st.Ports[0].Actor.System)
 		}
-		if slices.Contains(paused(near.device().Programs()[before:]), 2) {
+		if slices.Contains(paused(near.programs()[before:]), 2) {
 			t.Error("a port stopped for it")
 		}
 	})

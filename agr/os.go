@@ -20,6 +20,8 @@ type Viewer interface {
 	Addrs(index, family int) ([]rtnl.Addr, error)
 	// Groups lists the link-layer groups of every interface by its index.
 	Groups() (map[int][]ether.Addr, error)
+	// StaticGroups lists those that nobody's socket asks for.
+	StaticGroups() (map[int][]ether.Addr, error)
 }
 
 // Changer changes an interface.
@@ -31,6 +33,10 @@ type Changer interface {
 	SetAddr(index int, a ether.Addr) error
 	SetAddrGenMode(index int, m rtnl.AddrGenMode) error
 	DelAddr(a rtnl.Addr) error
+	// SetStaticGroup makes an interface receive a group until that is undone, whatever
+	// becomes of this process. It has each once: to ask again, or to undo it again, is
+	// no error.
+	SetStaticGroup(index int, group ether.Addr, on bool) error
 }
 
 // Settings are an interface's settings below /proc/sys/net, in the kernel's
@@ -45,8 +51,9 @@ type Tuner interface {
 	Settings(name string) (Settings, error)
 	SetSettings(name string, s Settings) error
 	SetNoARP(index int, on bool) error
-	// Unhook takes the programs of a datapath away that a killed daemon could not.
-	Unhook(index int) error
+	// Unhook takes the programs of a datapath away that a killed daemon could not: those
+	// with the kernel's numbers, and those that are known by name.
+	Unhook(index int, programs []uint32) error
 }
 
 // Medium asks a driver about its link (ethtool).

@@ -37,7 +37,7 @@ func Linux(log *slog.Logger, left Heritage, predecessors ...uint32) (OS, func() 
 	}
 	system := OS{
 		Viewer:  linuxViewer{links},
-		Changer: links,
+		Changer: linuxChanger{links},
 		Tuner:   linuxTuner{links},
 		Medium:  linuxMedium{drivers},
 		Queuer:  links,
@@ -62,6 +62,17 @@ type linuxViewer struct{ *rtnl.Conn }
 
 func (linuxViewer) Groups() (map[int][]ether.Addr, error) { return rtnl.Multicast() }
 
+func (linuxViewer) StaticGroups() (map[int][]ether.Addr, error) { return rtnl.StaticMulticast() }
+
+type linuxChanger struct{ *rtnl.Conn }
+
+func (linuxChanger) SetStaticGroup(index int, group ether.Addr, on bool) error {
+	if on {
+		return pkt.AddStatic(index, group)
+	}
+	return pkt.RemoveStatic(index, group)
+}
+
 // linuxTuner reads and writes below /proc/sys/net, which shows the namespace of
 // whoever looks.
 type linuxTuner struct{ conn *rtnl.Conn }
@@ -74,9 +85,9 @@ func (t linuxTuner) SetNoARP(index int, on bool) error {
 	return t.conn.SetFlags(index, flags, unix.IFF_NOARP)
 }
 
-func (linuxTuner) Unhook(index int) error {
+func (linuxTuner) Unhook(index int, programs []uint32) error {
 	return errors.Join(
-		hook.Detach(index, user.ShieldProgram), hook.Detach(index, kernel.PortProgram),
+		hook.Detach(index, user.ShieldProgram), kernel.Unhook(index, programs),
 		pkt.RemoveStatic(index, ether.SlowProtocols))
 }
 

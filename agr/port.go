@@ -29,6 +29,15 @@ type port struct {
 	// takenDown says that we took it down for a change of its address and have
 	// not brought it up again.
 	takenDown bool
+	// again says that a predecessor had it and it was not attached again yet, which is
+	// tried again.
+	again bool
+	// programs are the numbers of the eBPF programs that may be at its ingress, the
+	// present one last.
+	programs []uint32
+	// groups are those that it was made to receive without a socket, asked those of
+	// agrN's that this process has seen to.
+	groups, asked []ether.Addr
 
 	slow   SlowConn
 	filter Filter
@@ -45,6 +54,7 @@ type port struct {
 	markers    marker.Limiter
 	maxDelay   time.Duration // the partner's CollectorMaxDelay
 	queues     bool          // frames may wait in its transmit queue
+	sends      bool          // it distributes, by the program in force
 	flush      *marker.Flush // its conversations wait for it
 	flushed    bool          // what was sent through it has arrived
 	unanswered int           // flushes without a Marker Response, one after another
@@ -72,7 +82,7 @@ func newPort(l rtnl.Link, number uint16, u state.Undo) *port {
 func portOf(rec state.Port) *port {
 	return &port{
 		name: rec.Name, index: rec.Index, number: rec.Number, priority: rec.Priority, undo: rec.Undo, takenDown: rec.TakenDown,
-		shown: quota{limit: shownPerSecond},
+		programs: rec.Programs, groups: slices.Clone(rec.Groups), shown: quota{limit: shownPerSecond},
 	}
 }
 
@@ -89,7 +99,16 @@ func (p *port) lacp() lacp.AddPort {
 func (p *port) record() state.Port {
 	return state.Port{
 		Name: p.name, Index: p.index, Number: p.number, Priority: p.priority, Undo: p.undo, TakenDown: p.takenDown,
+		Programs: slices.Clone(p.programs), Groups: slices.Clone(p.groups),
 	}
+}
+
+// leftRecord is the record of a port that is not one any more: it is to get back what
+// it had, or also to be attached again.
+func (p *port) leftRecord() state.Port {
+	rec := p.record()
+	rec.Left = !p.again
+	return rec
 }
 
 // remember keeps a transition, and forgets the oldest when there are too many.

@@ -68,6 +68,11 @@ func (a *aggregate) apply(prog datapath.Program) {
 		return
 	}
 	a.held = prog.Hold
+	for _, s := range prog.Ports {
+		p := a.port(s.Number)
+		p.sends = s.Distributing
+		p.programs = p.programs[max(0, len(p.programs)-1):] // those of predecessors have been replaced
+	}
 }
 
 // programmed is what a port may do. One that leaves sends nothing any more, and

@@ -32,7 +32,7 @@ func brief(p datapath.Program) string {
 
 // briefs are the programs since a time, without those that repeat the one before.
 func (w *world) briefs(since int) (all []string) {
-	for _, p := range w.device().Programs()[since:] {
+	for _, p := range w.programs()[since:] {
 		all = append(all, brief(p))
 	}
 	return slices.Compact(all)
@@ -45,7 +45,7 @@ func TestRehashKeepsOrder(t *testing.T) {
 		near, far := pair(t, nil)
 		defer near.stop()
 		defer far.stop()
-		before := len(near.device().Programs())
+		before := len(near.programs())
 		near.must(near.SetOptions("agr0", set(ctl.OptHash, ctl.HashL4)))
 		pass(time.Second)
 		want := []string{

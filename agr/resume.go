@@ -12,22 +12,31 @@ import (
 
 // sweeper is a device that can find what killed processes have left on interfaces
 // that are not ports; those that keep lists by index are left alone.
-type sweeper interface{ Sweep(keep []int) error }
+type sweeper interface {
+	// Sweep is for what any of them has left.
+	Sweep(keep []int) error
+	// SweepOwn is for what those of this aggregate have.
+	SweepOwn(keep []int) error
+}
 
-// sweep looks for what killed daemons have left, once.
+// sweep looks for what killed daemons have left, with all ports on record: of this
+// aggregate, and the first time of all.
 func (m *Manager) sweep(a *aggregate) {
 	d, ok := a.dev.(sweeper)
-	if !ok || m.swept {
+	if !ok {
 		return
 	}
-	m.swept = true
 	var keep []int
 	for _, rec := range m.ledger.agrs() {
 		for _, p := range rec.Ports {
 			keep = append(keep, p.Index)
 		}
 	}
-	if err := a.do(func() error { return d.Sweep(keep) }); err != nil {
+	sweep := d.SweepOwn
+	if !m.swept {
+		m.swept, sweep = true, d.Sweep
+	}
+	if err := a.do(func() error { return sweep(keep) }); err != nil {
 		m.log.Error("what a killed daemon left is not all removed", "err", err)
 	}
 }
@@ -53,7 +62,8 @@ func (m *Manager) resume() {
 		case err != nil:
 			m.log.Error("not resumed; it is tried again", "agr", rec.Name, "err", err)
 		default:
-			a.do(func() error { a.resumePorts(rec.Ports); return nil })
+			a.do(func() error { a.resumePorts(); return nil })
+			m.sweep(a)
 		}
 	}
 }
@@ -68,10 +78,12 @@ func (m *Manager) abandon(rec state.Agr) {
 	}
 }
 
-// resumePorts attaches the ports that a predecessor had. The ledger is written
-// when all have been tried: a kill in between forgets none.
-func (a *aggregate) resumePorts(recs []state.Port) {
-	for _, rec := range recs {
+// resumePorts attaches the ports that a predecessor had. On record are all of them at
+// any time: a kill in between forgets none.
+func (a *aggregate) resumePorts() {
+	for len(a.untried) > 0 {
+		rec := a.untried[0]
+		a.untried = a.untried[1:]
 		if rec.Left {
 			a.giveBack(portOf(rec))
 			continue
@@ -83,7 +95,7 @@ func (a *aggregate) resumePorts(recs []state.Port) {
 		a.step(lacp.Configure{Config: a.config()})
 	}
 	a.recall()
-	a.ledger.note(a.record())
 	a.resuming = false
 	a.program()
+	a.ledger.note(a.record()) // without the programs that were replaced
 }

@@ -3,6 +3,7 @@ package agr
 import (
 	"errors"
 	"os"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,92 @@ func TestResumeKeepsEveryRecord(t *testing.T) {
 	})
 }
 
+// Nor does a kill in the middle of a start in which something fails: a port that could
+// not be attached again is still to be.
+func TestFailedResumeKeepsEveryPort(t *testing.T) {
+	for step := 1; ; step++ {
+		done := false
+		synctest.Test(t, func(t *testing.T) {
+			w := crashed(t)
+			for _, index := range []int{10, 11, 12} { // there is something to do for each
+				w.fake.stiff[index] = true
+				w.fake.edit(index, func(l *rtnl.Link) { l.Addr, l.MTU = mac2, 1400 })
+			}
+			w.fake.programs = 100
+			w.failNext(step)
+			w.fake.after = func(call string) {
+				f, err := state.Load(w.path, "boot", 1)
+				var names []string
+				for _, p := range f.Agrs[0].Ports {
+					if !p.Left {
+						names = append(names, p.Name)
+					}
+				}
+				slices.Sort(names)
+				if d := diff([]string{"re0", "re1", "re2"}, names); err != nil || d != "" {
+					t.Errorf("step %d, at %q: %v (-want +got):\n%s", step, call, err, d)
+				}
+			}
+			w2 := startWorld(t, w.fake, w.path)
+			w.fake.after = nil
+			defer w2.stop()
+			done = w.failNext(0) > 0
+		})
+		if done || t.Failed() {
+			return
+		}
+	}
+}
+
+// What a predecessor put at a port's ingress goes with the port, whatever keeps it from
+// being one again: also for a daemon that knows it by its number only.
+func TestResumeUnhooks(t *testing.T) {
+	tests := map[string]struct {
+		meanwhile func(*world)
+		finish    func(*world)
+		want      []uint32
+	}{
+		"renamed": {
+			func(w *world) { w.fake.edit(11, func(l *rtnl.Link) { l.Name = "lan1" }) }, func(*world) {}, []uint32{12},
+		},
+		"bridged": {
+			func(w *world) { w.fake.edit(11, func(l *rtnl.Link) { l.Master = 99 }) }, func(*world) {}, []uint32{12},
+		},
+		"not resumed": {
+			func(w *world) { w.failNext(4) }, // its connection, behind the device and the two of re0
+			func(w *world) { w.must(w.SetPort("agr0", "re1", ctl.RemovePort)) }, []uint32{12, 12},
+		},
+		"not ours any more": {
+			func(w *world) { w.fake.notOurs["agr0"] = true }, func(*world) {}, []uint32{12},
+		},
+		"resumed": {
+			func(*world) {}, func(w *world) { w.must(w.SetPort("agr0", "re1", ctl.RemovePort)) }, []uint32{22},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := crashed(t)
+				w.fake.programs = 10
+				startWorld(t, w.fake, w.path).stop() // the first one that tells numbers
+				if got := w.saved()[0].Ports[1].Programs; !slices.Equal(got, []uint32{12}) {
+					t.Fatalf("saved %v", got)
+				}
+				w.fake.programs = 20
+				tt.meanwhile(w)
+				w2 := startWorld(t, w.fake, w.path)
+				defer w2.stop()
+				calls := slices.Clone(w.fake.calls)
+				w2.failNext(0)
+				tt.finish(w2)
+				if got := w.fake.unhooked[11]; !slices.Equal(got, tt.want) {
+					t.Errorf("taken away: %v, want %v; %q", got, tt.want, calls)
+				}
+			})
+		})
+	}
+}
+
 // Whatever step of a start fails, the next full look completes it, and the ports
 // get back what they had.
 func TestResumeFailsAtEveryStep(t *testing.T) {
@@ -79,6 +166,30 @@ func TestResumeFailsAtEveryStep(t *testing.T) {
 			return
 		}
 	}
+}
+
+// A daemon that could not resume what its predecessor had has something to do.
+func TestNotIdleBeforeAllIsResumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := crashed(t)
+		w.failNext(1) // the device
+		w2 := startWorld(t, w.fake, w.path)
+		defer w2.stop()
+		if n := len(w2.List()); n != 0 || w2.EndIfIdle() {
+			t.Errorf("%d interfaces, and it would end", n)
+		}
+		pass(fullLook + time.Second)
+		if got := w2.List(); !slices.Equal(got, []string{"agr0"}) {
+			t.Fatalf("resumed: %q", got)
+		}
+		for _, p := range []string{"re0", "re1", "re2"} {
+			w2.must(w2.SetPort("agr0", p, ctl.RemovePort))
+		}
+		w2.must(w2.Destroy("agr0"))
+		if !w2.EndIfIdle() {
+			t.Error("it would not end")
+		}
+	})
 }
 
 // An aggregate that is destroyed while a port of it could not be resumed releases

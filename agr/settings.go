@@ -94,7 +94,7 @@ func (a *aggregate) restore(p *port) error {
 	if err != nil {
 		return err
 	}
-	errs := []error{a.restoreShield(p, l), a.os.Unhook(p.index)}
+	errs := []error{a.restoreShield(p, l), a.os.Unhook(p.index, p.programs), a.dropGroups(p, p.groups)}
 	if l.MTU != p.undo.MTU {
 		errs = append(errs, a.os.SetMTU(p.index, p.undo.MTU))
 	}

@@ -105,6 +105,13 @@ type Port struct {
 	// answered (IEEE 802.1AX-2014 6.5.1). It must not keep the frame, nor wait.
 	// Nil when nobody wants them.
 	Marker func(frame []byte)
+	// Programs are the kernel's numbers of eBPF programs that predecessors may have put
+	// at the port's ingress, as they were told to Note.
+	Programs []uint32
+	// Note is called with the number of an eBPF program before it is put at the port's
+	// ingress, where it stays without this process. After an error it is not. Nil when
+	// nobody wants to know.
+	Note func(program uint32) error
 }
 
 // Program is the wanted state of a whole device.
@@ -127,6 +134,9 @@ type Program struct {
 	// says, before any later frame. Frames beyond what a device can keep are
 	// dropped and counted; none is overtaken. It has no effect with RoundRobin.
 	Hold dist.Set
+	// Settle makes Program return only when no frame is on its way by what was before:
+	// Placed then tells what Table has not changed yet.
+	Settle bool
 }
 
 // PortState is what one port may do.

@@ -45,8 +45,10 @@ type Keep struct {
 
 // Kept is what happened on a port with a Keep.
 type Kept struct {
-	// Heard is when the partner's last LACPDU came; zero: none did. It has a
-	// monotonic reading.
+	// Since is when the Keep was last changed; zero: nothing is kept, and nothing else
+	// but Answered is known. It has a monotonic reading, as has Heard.
+	Since time.Time
+	// Heard is when the partner's last LACPDU came after that; zero: none did.
 	Heard time.Time
 	// State is the partner's in that LACPDU.
 	State uint8

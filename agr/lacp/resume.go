@@ -16,9 +16,22 @@ import (
 type Resume struct {
 	Memory Memory
 	Ports  []AddPort
-	// Heard is when the partner of a port was heard last, by the port's number,
-	// where that is known. Without it the partner counts as heard now.
-	Heard map[uint16]Instant
+	// Since is what is known of the partners by the numbers of the ports, and newer than
+	// the memory. A partner of which nothing is counts as heard now, in the state that
+	// the memory has.
+	Since map[uint16]Since
+}
+
+// Since is what a partner has said since a memory was written.
+type Since struct {
+	// Heard is when it was heard last.
+	Heard Instant
+	// State is the one that it had in its last LACPDU, if Spoke: if there was one at all.
+	State slow.State
+	Spoke bool
+	// Stopped says that the last LACPDU, whoever sent it, was not one of a partner that
+	// is in sync with this port.
+	Stopped bool
 }
 
 func (e Resume) apply(s *System) {
@@ -39,8 +52,8 @@ func (e Resume) apply(s *System) {
 			add.apply(s)
 			continue
 		}
-		if heard, ok := e.Heard[p.number]; ok {
-			p.wasHeard(heard)
+		if since, ok := e.Since[p.number]; ok {
+			p.hearSince(since)
 		}
 		p.catchUp(add)
 	}
@@ -188,10 +201,24 @@ func (s *System) recallActive(m *Memory) {
 	s.patience = m.Patience.timer()
 }
 
-// wasHeard corrects for how long the partner is believed.
-func (p *port) wasHeard(at Instant) {
-	if p.receive == current {
-		p.currentWhile.start(min(at, p.sys.now).Add(p.timeout()))
+// hearSince takes in what a partner said that was believed when the memory was
+// written, as far as recordPDU and update_Selected of 6.4.9 would have. That it has
+// come to be in sync meanwhile it will say again: the first LACPDU of this System says
+// that it is not, which its update_NTT answers.
+func (p *port) hearSince(s Since) {
+	if p.receive != current {
+		return
+	}
+	p.currentWhile.start(min(s.Heard, p.sys.now).Add(p.timeout()))
+	had := p.partner
+	if s.Spoke {
+		p.partner.State = s.State
+	}
+	p.setPartnerState(slow.Synchronization,
+		(had.State&p.partner.State).Has(slow.Synchronization) && !s.Stopped)
+	p.echoed = p.echoed && !s.Stopped
+	if identity(p.partner) != identity(had) {
+		p.unselect("partner changed")
 	}
 }
 

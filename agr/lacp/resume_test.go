@@ -114,7 +114,7 @@ func TestResume_Heard(t *testing.T) {
 	b.up(1, 2)
 	heard := b.now
 	b.wait(time.Second)
-	b.replace(func(e *lacp.Resume) { e.Heard = map[uint16]lacp.Instant{1: heard, 2: b.now + 1000} })
+	b.replace(func(e *lacp.Resume) { e.Since = map[uint16]lacp.Since{1: {Heard: heard}, 2: {Heard: b.now + 1000}} })
 	b.wait(2 * time.Second)
 	if a, z := b.port(1).Receive, b.port(2).Receive; a != "EXPIRED" || z != "CURRENT" {
 		t.Errorf("2 s later: %s, %s", a, z)
@@ -122,6 +122,44 @@ func TestResume_Heard(t *testing.T) {
 	b.wait(time.Second)
 	if got := b.port(2).Receive; got != "EXPIRED" {
 		t.Errorf("3 s later: %s", got)
+	}
+}
+
+// What a partner has said since counts as if the System had heard it: who is not in sync
+// any more gets no frames until it says that it is.
+func TestResume_Since(t *testing.T) {
+	tests := map[string]struct {
+		since lacp.Since
+		want  [2]string // mux of port 1, and after its partner has said again that it is willing
+	}{
+		"nothing":  {lacp.Since{}, [2]string{"DISTRIBUTING", "DISTRIBUTING"}},
+		"the same": {lacp.Since{State: willing, Spoke: true}, [2]string{"DISTRIBUTING", "DISTRIBUTING"}},
+		"out of sync": {
+			lacp.Since{State: willing &^ slow.Synchronization, Spoke: true, Stopped: true}, [2]string{"ATTACHED", "DISTRIBUTING"},
+		},
+		"somebody else":             {lacp.Since{State: willing, Spoke: true, Stopped: true}, [2]string{"ATTACHED", "DISTRIBUTING"}},
+		"nobody, and somebody else": {lacp.Since{Stopped: true}, [2]string{"ATTACHED", "DISTRIBUTING"}},
+		"does not collect": {
+			lacp.Since{State: willing &^ slow.Collecting, Spoke: true, Stopped: true}, [2]string{"ATTACHED", "DISTRIBUTING"},
+		},
+		"individual": {lacp.Since{State: willing &^ slow.Aggregation, Spoke: true, Stopped: true}, [2]string{"WAITING", "WAITING"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, lacp.Config{}, gigabit, gigabit)
+			b.up(1, 2)
+			b.replace(func(e *lacp.Resume) {
+				tt.since.Heard = b.now
+				e.Since = map[uint16]lacp.Since{1: tt.since}
+			})
+			b.wants(1, tt.want[0])
+			b.wants(2, "DISTRIBUTING")
+			if sync := tt.want[0] == "DISTRIBUTING"; b.last(1).Partner.State.Has(slow.Synchronization) != sync {
+				t.Errorf("the partner is told %s", b.last(1).Partner.State)
+			}
+			b.hear(1, partnerState(willing))
+			b.wants(1, tt.want[1])
+		})
 	}
 }
 

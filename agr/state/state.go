@@ -59,6 +59,11 @@ type Port struct {
 	// TakenDown says that the daemon took the port down for a change of its
 	// address, and must bring it up again.
 	TakenDown bool `json:"taken_down,omitempty"`
+	// Programs are the kernel's numbers of the eBPF programs that may be at its
+	// ingress. In one boot no number is given twice.
+	Programs []uint32 `json:"programs,omitempty"`
+	// Groups are the link-layer groups that it was made to receive without a socket.
+	Groups []ether.Addr `json:"groups,omitempty"`
 	// Left says that it is no port any more, but has not got everything back.
 	Left bool `json:"left,omitempty"`
 }

@@ -147,6 +147,29 @@ func List(ifindex int) ([]Attached, error) {
 	return append(list, filters...), nil
 }
 
+// Find tells which of some programs are at the hooks of an interface where the kernel
+// does not tell their names to everybody, which are the TCX ones. It asks less than
+// List. A kernel without that kind has none there, nor has an interface that does not
+// exist.
+func Find(ifindex int, ids ...ebpf.ProgramID) (there []ebpf.ProgramID, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	list, _, err := queryTCX(ifindex)
+	for _, e := range list {
+		if slices.Contains(ids, e.ID) {
+			there = append(there, e.ID)
+		}
+	}
+	if errors.Is(err, ErrNotSupported) || errors.Is(err, unix.ENODEV) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find programs at interface %d: %w", ifindex, err)
+	}
+	return there, nil
+}
+
 // wanted tells which programs are meant: those of a name and those of some ids,
 // but for one.
 type wanted struct {

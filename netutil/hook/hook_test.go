@@ -47,6 +47,32 @@ func TestAnyKind(t *testing.T) {
 	w.holds("tcx agr_in")
 }
 
+// TestFind: a program is found by its number where names may be unreadable, and nothing
+// else is.
+func TestFind(t *testing.T) {
+	nettest.Require(t, nettest.TCX)
+	w := newWire(t)
+	ours, others := passing(t, "agr_in", next), passing(t, "theirs", next)
+	w.attach(ours, hook.Options{})
+	w.attachForeign(others)
+	id := idOf(t, ours)
+	find := func(index int, ids ...ebpf.ProgramID) (there []ebpf.ProgramID) {
+		t.Helper()
+		var err error
+		w.b.Do(func() { there, err = hook.Find(index, ids...) })
+		if err != nil {
+			t.Error(err)
+		}
+		return there
+	}
+	if got := find(w.index, id, 1); len(got) != 1 || got[0] != id {
+		t.Errorf("%v, want %d", got, id)
+	}
+	if got := append(append(find(w.index), find(w.index, 1)...), find(1<<30, id)...); len(got) != 0 {
+		t.Errorf("%v, want none", got)
+	}
+}
+
 // TestReplace: while a program is replaced over and over, each datagram meets
 // exactly one of the programs, and none is lost.
 func TestReplace(t *testing.T) {

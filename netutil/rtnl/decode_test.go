@@ -309,7 +309,7 @@ func TestParseDevMcast(t *testing.T) {
 		2:  {{0x33, 0x33, 0, 0, 0, 1}, ether.SlowProtocols},
 		12: {{0x01, 0, 0x5e, 0, 0, 1}},
 	}
-	if diff := cmp.Diff(want, parseDevMcast([]byte(devMcast))); diff != "" {
+	if diff := cmp.Diff(want, parseDevMcast([]byte(devMcast), false)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }
@@ -319,14 +319,14 @@ func TestParseDevMcast(t *testing.T) {
 func FuzzParseDevMcast(f *testing.F) {
 	f.Add([]byte(devMcast))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		first := parseDevMcast(b)
+		first := parseDevMcast(b, false)
 		var out bytes.Buffer
 		for index, groups := range first {
 			for _, a := range groups {
 				fmt.Fprintf(&out, "%-4d %-15s %-5d %-5d %x\n", index, "re0", 1, 0, a[:])
 			}
 		}
-		if diff := cmp.Diff(first, parseDevMcast(out.Bytes())); diff != "" {
+		if diff := cmp.Diff(first, parseDevMcast(out.Bytes(), false)); diff != "" {
 			t.Errorf("-first +second\n%s", diff)
 		}
 	})

@@ -15,22 +15,29 @@ import (
 // is no netlink request for them.
 //
 // It looks into the network namespace of the calling thread, not of any Conn.
-func Multicast() (map[int][]ether.Addr, error) {
+func Multicast() (map[int][]ether.Addr, error) { return readDevMcast(false) }
+
+// StaticMulticast lists those of them that were asked for without a socket, as by
+// `ip maddr add`. An interface has each of those once, whoever asked for it.
+func StaticMulticast() (map[int][]ether.Addr, error) { return readDevMcast(true) }
+
+func readDevMcast(static bool) (map[int][]ether.Addr, error) {
 	b, err := os.ReadFile("/proc/thread-self/net/dev_mcast")
 	if err != nil {
 		return nil, fmt.Errorf("rtnl list groups: %w", err)
 	}
-	return parseDevMcast(b), nil
+	return parseDevMcast(b, static), nil
 }
 
 // parseDevMcast reads lines of index, name, users, global users and address.
 // An address that is not of six octets is no Ethernet group and is left out, as
-// is a line that has another form.
-func parseDevMcast(b []byte) map[int][]ether.Addr {
+// is a line that has another form, and one without a global user if only static
+// ones are wanted.
+func parseDevMcast(b []byte, static bool) map[int][]ether.Addr {
 	out := make(map[int][]ether.Addr)
 	for line := range bytes.Lines(b) {
 		f := bytes.Fields(line)
-		if len(f) != 5 || len(f[4]) != 2*ether.AddrLen {
+		if len(f) != 5 || len(f[4]) != 2*ether.AddrLen || static && string(f[3]) == "0" {
 			continue
 		}
 		index, err := strconv.Atoi(string(f[0]))

@@ -43,11 +43,20 @@ type Device struct {
 	closed   bool
 	destroy  bool
 	placed   dist.Table
+	onPlaced func(datapath.Program)
 	empty    map[uint16]int // calls of QueueEmpty
 	keeps    map[uint16]datapath.Keep
 	kept     map[uint16]datapath.Kept
 	sent     map[uint16]int // calls of Sent
 	alive    int            // calls of Alive
+	program  uint32         // the last number of a program, 0: none is told
+}
+
+// TellPrograms makes AddPort tell the numbers of programs, those after last.
+func (d *Device) TellPrograms(last uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.program = last
 }
 
 // New makes a device without carrier and without ports.
@@ -74,8 +83,20 @@ func (d *Device) Place(t dist.Table) {
 // Placed implements datapath.Device with what Place set.
 func (d *Device) Placed() dist.Table {
 	d.mu.Lock()
+	placed, then := d.placed, d.onPlaced
+	d.mu.Unlock()
+	if then != nil {
+		then(d.Current())
+	}
+	return placed
+}
+
+// OnPlaced makes Placed call then, with the program in force, when it has looked: what
+// conversations do next.
+func (d *Device) OnPlaced(then func(datapath.Program)) {
+	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.placed
+	d.onPlaced = then
 }
 
 // QueueEmpty implements datapath.Device.
@@ -132,6 +153,12 @@ func (d *Device) AddPort(p datapath.Port) error {
 	return d.do(AddPort, fmt.Sprintf("%s %d", p.Name, p.Number), func() error {
 		if _, taken := d.ports[p.Number]; taken || p.Number == 0 {
 			return datapath.ErrPortNumber
+		}
+		if d.program > 0 && p.Note != nil {
+			d.program++
+			if err := p.Note(d.program); err != nil {
+				return err
+			}
 		}
 		d.ports[p.Number] = p
 		return nil

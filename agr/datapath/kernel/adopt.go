@@ -21,8 +21,13 @@ import (
 //
 // Where this process may read the names of programs it finds them by name, and
 // its maps through them. Without CAP_SYS_ADMIN it has nothing but numbers, so
-// each daemon writes those of its programs into the alias of the inner end.
-type priors struct{ ids []ebpf.ProgramID }
+// each daemon writes those of its programs into the alias of the inner end, the
+// one that sits there first. Of the ports' there is room for some 50; those of more
+// ports are known to whoever has kept what Port.Note was told.
+type priors struct {
+	ids []ebpf.ProgramID
+	out []ebpf.ProgramID // those of them that act at the inner end
+}
 
 // Of the alias: its first word, the base of the numbers, which keeps them short,
 // and the length that the kernel takes.
@@ -63,12 +68,18 @@ func formatAlias(ids []ebpf.ProgramID) string {
 // note writes down the programs of this process, and behind them those of its
 // predecessors that may still be somewhere.
 func (d *Device) note() {
-	ids := []ebpf.ProgramID{idOf(d.out)}
+	ids := append([]ebpf.ProgramID{idOf(d.out)}, d.prior.out...)
+	first := len(ids)
 	for _, p := range d.ports {
 		ids = append(ids, p.id)
 	}
-	slices.Sort(ids[1:])
-	if err := d.links.SetAlias(d.pair.inner.Index, formatAlias(append(ids, d.prior.ids...))); err != nil {
+	slices.Sort(ids[first:])
+	for _, id := range d.prior.ids {
+		if !slices.Contains(d.prior.out, id) {
+			ids = append(ids, id)
+		}
+	}
+	if err := d.links.SetAlias(d.pair.inner.Index, formatAlias(ids)); err != nil {
 		d.log.Warn("programs not noted", "device", d.name, "err", err)
 	}
 }
@@ -92,18 +103,22 @@ func (d *Device) adopt() error {
 		}
 		d.log.Info("maps of the predecessor not taken over", "device", d.name, "reason", err)
 	}
-	d.late = len(old) > 0
+	for _, a := range old {
+		d.late = true
+		d.prior.out = append(d.prior.out, a.ID)
+	}
 	if d.tables, err = newTables(); err != nil {
 		return err
 	}
 	return d.equip()
 }
 
-// priorsAt lists the programs of predecessors at an interface.
-func (d *Device) priorsAt(ifindex int, name string) ([]hook.Attached, error) {
+// priorsAt lists the programs of predecessors at an interface: those of a name, those
+// in the alias, and more.
+func (d *Device) priorsAt(ifindex int, name string, more ...ebpf.ProgramID) ([]hook.Attached, error) {
 	all, err := hook.List(ifindex)
 	return slices.DeleteFunc(all, func(a hook.Attached) bool {
-		return a.Name != name && !slices.Contains(d.prior.ids, a.ID)
+		return a.Name != name && !slices.Contains(d.prior.ids, a.ID) && !slices.Contains(more, a.ID)
 	}), err
 }
 
@@ -149,34 +164,59 @@ func (d *Device) takeOver() error {
 	if err := d.attachOut(); err != nil {
 		return err
 	}
-	d.late = false
+	d.late, d.prior.out = false, nil
 	return nil
 }
 
 // Sweep takes the programs of this datapath away from every interface where they
 // have no business: those of this aggregate, but for its ports and the interfaces
 // that keep lists by index, and those of aggregates that have gone. A process
-// without CAP_SYS_ADMIN knows only those that its predecessors wrote down.
+// without CAP_SYS_ADMIN knows only those that its predecessors wrote down. What they
+// wrote is forgotten but for what is still somewhere.
 func (d *Device) Sweep(keep []int) error {
+	return d.sweepAll(keep, d.sweep)
+}
+
+// SweepOwn is Sweep for the programs that predecessors of this aggregate wrote down
+// only, and costs less where there are many interfaces.
+func (d *Device) SweepOwn(keep []int) error {
+	if len(d.prior.ids) == 0 {
+		return nil
+	}
+	return d.sweepAll(keep, func(l rtnl.Link, _ []rtnl.Link) error {
+		ids, err := hook.Find(l.Index, d.prior.ids...)
+		return errors.Join(err, d.removeStray(l, ids))
+	})
+}
+
+// sweepAll hands all interfaces that are swept to sweep, in a list of all that there
+// are.
+func (d *Device) sweepAll(keep []int, sweep func(l rtnl.Link, all []rtnl.Link) error) error {
 	all, err := d.links.Links()
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	keep = slices.Clone(keep)
+	own := []int{d.pair.inner.Index}
 	for _, p := range d.ports {
-		keep = append(keep, p.Index)
+		own = append(own, p.Index)
 	}
 	var errs []error
+	var still []ebpf.ProgramID
 	for _, l := range all {
-		if l.Index != d.pair.inner.Index && !slices.Contains(keep, l.Index) {
-			errs = append(errs, d.sweep(l, all))
+		switch {
+		case slices.Contains(own, l.Index):
+		case slices.Contains(keep, l.Index):
+			ids, err := hook.Find(l.Index, d.prior.ids...)
+			still, errs = append(still, ids...), append(errs, err)
+		default:
+			errs = append(errs, sweep(l, all))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	if !d.late && len(keep) == len(d.ports) { // no program of a predecessor is left
-		d.prior = priors{}
+	if !d.late {
+		d.prior.ids = still
 		d.note()
 	}
 	return nil
@@ -194,11 +234,16 @@ func (d *Device) sweep(l rtnl.Link, all []rtnl.Link) error {
 			ids = append(ids, a.ID)
 		}
 	}
+	return errors.Join(err, d.removeStray(l, ids))
+}
+
+// removeStray takes programs away from an interface, and what a port's brings along.
+func (d *Device) removeStray(l rtnl.Link, ids []ebpf.ProgramID) error {
 	if len(ids) == 0 {
-		return err
+		return nil
 	}
 	d.log.Info("stray programs removed", "device", d.name, "from", l.Name, "programs", ids)
-	return errors.Join(err, hook.Detach(l.Index, "", ids...), pkt.RemoveStatic(l.Index, ether.SlowProtocols))
+	return errors.Join(hook.Detach(l.Index, "", ids...), pkt.RemoveStatic(l.Index, ether.SlowProtocols))
 }
 
 // isStray tells whose program of that name it is by the inner end that its maps

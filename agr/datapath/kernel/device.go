@@ -137,8 +137,9 @@ func (d *Device) attachOut() error {
 	return nil
 }
 
-func (d *Device) hookOptions() hook.Options {
-	return hook.Options{Kind: d.asked, Replace: d.prior.ids}
+// hookOptions replace the programs of predecessors: those in the alias, and more.
+func (d *Device) hookOptions(more ...ebpf.ProgramID) hook.Options {
+	return hook.Options{Kind: d.asked, Replace: slices.Concat(d.prior.ids, more)}
 }
 
 // Name is agrN's name.

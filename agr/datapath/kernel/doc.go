@@ -74,7 +74,9 @@
 // counters and conversations go on. Where it may not open maps by id, which
 // takes CAP_SYS_ADMIN, or where the layout is another, it lets the programs
 // act as they do until it has been told everything, and exchanges them with the
-// first Program. Which ones they are the alias of agrNp says.
+// first Program. Which ones they are the alias of agrNp says, which has room for some
+// fifty, and for each port whoever was told by Port.Note and tells it again with
+// Port.Programs: the kernel gives no number twice.
 //
 // A port that is moved to another network namespace, or that is removed, may keep
 // its program for a while: without its entry in the maps that does nothing.

@@ -72,8 +72,12 @@ func (e *keepEntry) say(s said) {
 	e.turn.Store(turn | turnSpeaks)
 }
 
-// hush lets them say nothing.
-func (e *keepEntry) hush() { e.turn.Store(e.turn.Load() &^ turnSpeaks) }
+// hush lets them say nothing, and reports whether they did say something.
+func (e *keepEntry) hush() bool {
+	turn := e.turn.Load()
+	e.turn.Store(turn &^ turnSpeaks)
+	return turn&turnSpeaks != 0
+}
 
 func half(turn uint64) int { return int(turn & turnHalf / turnHalf) }
 
@@ -85,7 +89,12 @@ func (d *Device) Keep(number uint16, k datapath.Keep) error {
 	}
 	entry := &d.tables.keeps[p.slot]
 	if len(k.LACPDU) == 0 {
-		entry.hush()
+		if !entry.hush() {
+			return nil
+		}
+		if err := d.tables.forgetPartner(p.slot); err != nil {
+			return fmt.Errorf("keep port %s: %w", p.Name, err)
+		}
 		return nil
 	}
 	s, err := saidOf(k)
@@ -116,12 +125,14 @@ func (d *Device) Kept(number uint16) datapath.Kept {
 	if err != nil {
 		d.log.Error("LACPDUs heard not read", "device", d.name, "port", p.Name, "err", err)
 	}
-	k := datapath.Kept{
-		State: uint8(h.State), Answered: h.Answers,
-		Stopped: h.Stop != 0 && h.Stop == d.tables.keeps[p.slot].turn.Load(),
+	k := datapath.Kept{Answered: h.Answers}
+	turn, since := d.tables.keeps[p.slot].turn.Load(), d.tables.keeps[p.slot].since.Load()
+	if turn&turnSpeaks == 0 {
+		return k
 	}
-	if h.At != 0 {
-		k.Heard = time.Now().Add(-time.Duration(monotonic() - h.At))
+	k.Since, k.Stopped = time.Now().Add(-time.Duration(monotonic()-since)), h.Stop == turn
+	if h.At >= since { // what is older this process, or one before it, has heard itself
+		k.Heard, k.State = k.Since.Add(time.Duration(h.At-since)), uint8(h.State)
 	}
 	return k
 }
@@ -130,6 +141,16 @@ func (d *Device) Kept(number uint16) datapath.Kept {
 func (t *tables) heard(slot uint16) (h agrHeard, err error) {
 	err = t.AgrHeard.Lookup(uint32(slot), &h)
 	return h, err
+}
+
+// forgetPartner forgets what was noted of a partner that nothing is kept of any more.
+// The answers are counted on.
+func (t *tables) forgetPartner(slot uint16) error {
+	h, err := t.heard(slot)
+	if err != nil {
+		return err
+	}
+	return t.AgrHeard.Put(uint32(slot), agrHeard{Answered: h.Answered, Answers: h.Answers})
 }
 
 // clearKeep forgets the partner of the port that had a slot before.

@@ -63,7 +63,7 @@ func TestKept(t *testing.T) {
 		}
 		a.dev.Alive()
 		a.dev.Sent(1)
-		if got := a.dev.Kept(1); got != (datapath.Kept{}) {
+		if got := a.dev.Kept(1); got.Since.IsZero() || got != (datapath.Kept{Since: got.Since}) {
 			t.Errorf("before: %+v", got)
 		}
 		if err := a.stop(false); err != nil {
@@ -90,6 +90,61 @@ func TestKept(t *testing.T) {
 		}
 	})
 }
+
+// TestKeptHushed: what was heard before somebody began to speak is not news to him, and
+// of what came while nobody spoke nothing is known. A partner that is not in sync any
+// more is.
+func TestKeptHushed(t *testing.T) {
+	a, b := pair(t, hook.TCX)
+	in := b.tap("re0")
+	hears := func(state byte) {
+		t.Helper()
+		pdu := saying('b', 'a')
+		pdu[partnerSays] = state
+		transmit(t, in, pdu)
+		nettest.Eventually(t, 5*time.Second, func() error {
+			if got := a.dev.Kept(1); got.Heard.IsZero() || got.State != state {
+				return fmt.Errorf("%+v", got)
+			}
+			return nil
+		})
+	}
+	for range 2 {
+		if err := a.dev.Keep(1, keepOfA()); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.dev.Kept(1); got.Since.IsZero() || got != (datapath.Kept{Since: got.Since}) {
+			t.Errorf("begun: %+v", got)
+		}
+		hears(0x3f)
+		if got := a.dev.Kept(1); got.Stopped || got.Heard.Before(got.Since) {
+			t.Errorf("heard: %+v", got)
+		}
+		hears(0x37)
+		if got := a.dev.Kept(1); !got.Stopped {
+			t.Errorf("out of sync: %+v", got)
+		}
+		other := keepOfA()
+		other.Grace++ // not the same any more
+		other.Late++
+		if err := a.dev.Keep(1, other); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.dev.Kept(1); got != (datapath.Kept{Since: got.Since}) {
+			t.Errorf("something else is kept: %+v", got)
+		}
+		hears(0x3f)
+		if err := a.dev.Keep(1, datapath.Keep{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.dev.Kept(1); got != (datapath.Kept{}) {
+			t.Errorf("nothing is kept: %+v", got)
+		}
+	}
+}
+
+// partnerSays is where in a LACPDU its sender's state is.
+const partnerSays = 32
 
 // TestKeptEnds: a port that leaves takes with it what was said on it, and one that
 // comes has heard nothing.

@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cilium/ebpf"
@@ -51,7 +52,7 @@ func (d *Device) addPort(p *port) error {
 	}
 	if p.prog, err = d.tables.loadIn(place{ifindex: p.Index, slot: p.slot}); err == nil {
 		p.id = idOf(p.prog)
-		err = d.attachNow(p)
+		err = d.settle(p)
 	}
 	if err == nil {
 		d.listen(p)
@@ -134,11 +135,26 @@ func (d *Device) listen(p *port) {
 	}
 }
 
+// settle puts the port's program where it acts, and says so before it does. After an
+// error it is not there.
+func (d *Device) settle(p *port) error {
+	if p.Note != nil {
+		if err := p.Note(uint32(p.id)); err != nil {
+			return err
+		}
+	}
+	err := d.attachNow(p)
+	if err != nil {
+		err = errors.Join(err, hook.Detach(p.Index, "", p.id))
+	}
+	return err
+}
+
 // attachNow puts the port's program where it acts, unless a predecessor's is to
 // act there until the first Program.
 func (d *Device) attachNow(p *port) error {
 	if d.late {
-		old, err := d.priorsAt(p.Index, agrProgAgrIn)
+		old, err := d.priorsAt(p.Index, agrProgAgrIn, programIDs(p.Programs)...)
 		if err != nil || len(old) > 0 {
 			return err
 		}
@@ -147,7 +163,7 @@ func (d *Device) attachNow(p *port) error {
 }
 
 func (d *Device) attachIn(p *port) error {
-	_, err := hook.Attach(p.Index, p.prog, d.hookOptions())
+	_, err := hook.Attach(p.Index, p.prog, d.hookOptions(programIDs(p.Programs)...))
 	return err
 }
 
@@ -163,7 +179,7 @@ func (d *Device) RemovePort(number uint16) error {
 	if d.holder != nil {
 		d.holder.forget(p)
 	}
-	err := hook.Detach(p.Index, agrProgAgrIn, append([]ebpf.ProgramID{p.id}, d.prior.ids...)...)
+	err := hook.Detach(p.Index, agrProgAgrIn, slices.Concat([]ebpf.ProgramID{p.id}, programIDs(p.Programs), d.prior.ids)...)
 	err = errors.Join(err, p.prog.Close(), pkt.RemoveStatic(p.Index, ether.SlowProtocols))
 	d.note()
 	if err != nil {

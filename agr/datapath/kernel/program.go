@@ -17,6 +17,7 @@ type wanted struct {
 	ring   []uint16 // slots of the ports that distribute
 	turns  bool     // they take turns
 	hold   dist.Set
+	settle bool
 	states [slots]portState
 	dead   [slots]bool
 }
@@ -45,7 +46,7 @@ func (d *Device) Program(p datapath.Program) error {
 // compile checks a program against the ports that there are. A conversation
 // whose port does not distribute has none.
 func (d *Device) compile(p datapath.Program) (*wanted, error) {
-	w := &wanted{hash: p.Hash, idle: p.Idle, hold: p.Hold}
+	w := &wanted{hash: p.Hash, idle: p.Idle, hold: p.Hold, settle: p.Settle}
 	for number, port := range d.ports {
 		w.states[port.slot] = portState{uint32(port.Index), number, agrPortFlagsPORT_ATTACHED}
 	}
@@ -116,11 +117,29 @@ func (w *wanted) setSpares(ring []uint16) {
 // is not written.
 func (d *Device) write(w *wanted) {
 	d.writeConfig(w)
-	d.holdMore(w)
+	d.writeFree(w)
+	settled := d.holdMore(w)
 	d.writePlan(w)
 	d.stopPorts(w)
 	if d.holder != nil {
 		d.holder.flush()
+	}
+	if w.settle && !settled {
+		barrier()
+	}
+}
+
+// writeFree writes the plan of conversations that nobody holds, nor has held lately, so
+// that the barrier of those that are to be held is for these, too.
+func (d *Device) writeFree(w *wanted) {
+	if !w.settle {
+		return
+	}
+	direct, now := d.direct(), monotonic()
+	for c := range d.tables.plan {
+		if have := d.wish(c); direct.Has(uint8(c)) && !have.hold && have.back == 0 && !w.hold.Has(uint8(c)) {
+			d.writeWish(c, wish{want: w.want[c], spare: w.spare[c]}, now)
+		}
 	}
 }
 
@@ -196,8 +215,8 @@ func modeOf(m dist.Mode) agrHashMode {
 }
 
 // holdMore begins to hold what is not held yet, and returns when no frame of it
-// is on its way any more.
-func (d *Device) holdMore(w *wanted) {
+// is on its way any more. It reports whether it had to wait.
+func (d *Device) holdMore(w *wanted) bool {
 	var more dist.Set
 	for c := range d.tables.plan {
 		if w.hold.Has(uint8(c)) && !d.wish(c).hold {
@@ -205,7 +224,7 @@ func (d *Device) holdMore(w *wanted) {
 		}
 	}
 	if more.Empty() {
-		return
+		return false
 	}
 	d.holder.keep(&more, w.hash, d.direct())
 	for c := range d.tables.plan {
@@ -216,6 +235,7 @@ func (d *Device) holdMore(w *wanted) {
 		}
 	}
 	barrier()
+	return true
 }
 
 // writePlan writes what is wanted of the conversations. One that is released
