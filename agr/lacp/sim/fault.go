@@ -115,6 +115,8 @@ func (d *node) suffer(f *Fault) (undo func()) {
 	case Restart:
 		d.stop()
 		return d.start
+	case Succeed:
+		return d.die(f.Number > 0)
 	case Leave:
 		d.step(lacp.Leave{})
 		d.program()

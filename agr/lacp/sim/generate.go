@@ -259,6 +259,7 @@ func (g *generator) storm(begin time.Duration) {
 		}
 		f := g.fault(k)
 		f.At = t.Truncate(time.Microsecond)
+		f.remember()
 		f.For = min(g.about(4*time.Second), begin+StormTime-f.At).Truncate(time.Microsecond)
 		if g.one(12) {
 			g.flicker(f, begin+StormTime)
@@ -267,6 +268,14 @@ func (g *generator) storm(begin time.Duration) {
 		g.sc.Faults = append(g.sc.Faults, f)
 	}
 	slices.SortStableFunc(g.sc.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// remember makes two of three restarts those of a daemon whose successor remembers, and
+// one of these that of one whose kernel has noted what partners said.
+func (f *Fault) remember() {
+	if n := uint64(f.At.Microseconds() % 3); f.Kind == Restart && n > 0 {
+		f.Kind, f.Number = Succeed, n-1
+	}
 }
 
 // flicker is a fault that comes and goes some times, fast.
@@ -282,7 +291,7 @@ func (g *generator) flicker(f Fault, end time.Duration) {
 // kind is a kind of fault that can happen here.
 func (g *generator) kind() Kind {
 	for {
-		k := Kind(g.IntN(int(Kinds)))
+		k := Kind(g.IntN(int(Succeed))) // which is made of Restart
 		simple := len(g.sc.Systems) == 2 && !slices.ContainsFunc(g.sc.Segments, func(s Segment) bool {
 			return s.hub() || s.looped()
 		})

@@ -34,6 +34,8 @@ type node struct {
 	pauses   int           // that are not over
 	backlog  []func()      // what has happened meanwhile
 
+	succession *succession // its daemon is dead, and will have a successor
+
 	misled      bool // about how long a far end keeps frames
 	lateMarkers time.Duration
 	noMarkers   bool
@@ -114,7 +116,7 @@ func (d *node) start() {
 
 // stop ends the system without a word; with it goes what moves frames.
 func (d *node) stop() {
-	d.system, d.backlog, d.waiting = nil, nil, false
+	d.system, d.backlog, d.waiting, d.succession = nil, nil, false, nil
 	d.status = lacp.Status{}
 	d.dist = distribution{}
 	for _, p := range d.ports {
@@ -176,6 +178,9 @@ func (d *node) resume() {
 	}
 	late := d.backlog
 	d.backlog = nil
+	if d.succession != nil {
+		d.succeed()
+	}
 	for _, f := range late {
 		f()
 	}
@@ -280,6 +285,10 @@ func (d *node) receiveLACPDU(p *port, pdu slow.LACPDU) {
 	if d.system == nil || !p.attached {
 		return
 	}
+	if d.succession != nil {
+		d.overhear(p, pdu)
+		return
+	}
 	if d.pauses > 0 {
 		d.backlog = append(d.backlog, func() { d.receiveLACPDU(p, pdu) })
 		return
@@ -317,7 +326,7 @@ func (d *node) receiveOctets(p *port, frame []byte, damaged bool) {
 		} else if !damaged {
 			d.w.fail("codec", "%s: %v", p.name, err)
 		}
-	case subtype == slow.SubtypeMarker:
+	case subtype == slow.SubtypeMarker && d.succession == nil:
 		d.soon(func() { d.receiveMarker(p, slices.Clone(frame)) })
 	}
 }

@@ -123,6 +123,7 @@ const (
 	Reflect                   // an end hears what it sends
 	Forge                     // an end's LACPDUs name another system
 	Strangers                 // an end hears LACPDUs of systems that are not there
+	Succeed                   // a system's daemon dies, and its successor remembers
 	Kinds                     // how many there are
 )
 
@@ -132,7 +133,7 @@ func (k Kind) String() string {
 		"loss", "duplicate", "delay", "jitter", "corrupt", "one-way cut", "flap", "speed", "half duplex",
 		"swap", "pause", "restart", "leave", "clock step", "options", "static", "priority",
 		"remove in order", "remove at once", "send fails", "never sync", "fickle", "slow talk", "clear aggregation",
-		"late markers", "no markers", "reflect", "forge", "strangers",
+		"late markers", "no markers", "reflect", "forge", "strangers", "succeed",
 	}[k]
 }
 
@@ -192,7 +193,7 @@ func (f *Fault) text() string {
 // ofSystem reports whether the fault is about a system rather than a segment.
 func (f *Fault) ofSystem() bool {
 	switch f.Kind {
-	case Pause, Restart, Leave, Jump, Options, Static, Fickle, LateMarkers, NoMarkers:
+	case Pause, Restart, Succeed, Leave, Jump, Options, Static, Fickle, LateMarkers, NoMarkers:
 		return true
 	default:
 		return false
