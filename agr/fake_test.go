@@ -52,6 +52,7 @@ type fakeOS struct {
 	after    func(call string)
 	devices  map[string]*dptest.Device
 	place    dist.Table // what an adopted device does
+	outlives bool       // and that it has done so without a daemon
 	slows    map[int]*fakeSlow
 	filters  map[int]*fakeFilter
 	wire     map[int]*fakeSlow        // far ends, by the index of the near one
@@ -321,6 +322,9 @@ func (o *fakeOS) Device(name string, mac ether.Addr, kind Datapath) (datapath.De
 		}
 		d := dptest.New(name, l.Index)
 		d.Place(o.place)
+		if o.outlives {
+			d.SetInfo(datapath.Info{Kind: "fake", Outlives: true})
+		}
 		d.TellPrograms(o.programs)
 		for number, k := range o.kept {
 			d.SetKept(number, k)

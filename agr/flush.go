@@ -31,7 +31,7 @@ func (a *aggregate) hold(prog *datapath.Program) {
 		a.endFlushes()
 		return
 	}
-	var placed dist.Table
+	var placed *dist.Table
 	turning := a.turning()
 	for _, s := range prog.Ports {
 		p := a.port(s.Number)
@@ -49,8 +49,9 @@ func (a *aggregate) hold(prog *datapath.Program) {
 		case p.flushed:
 			continue
 		}
-		if placed == (dist.Table{}) {
-			placed = a.settled(*prog, turning != nil)
+		if placed == nil {
+			t := a.settled(*prog, turning != nil)
+			placed = &t
 		}
 		a.holdPort(p, s.Distributing, placed, prog)
 	}
@@ -90,7 +91,7 @@ func (a *aggregate) settled(prog datapath.Program, turning bool) dist.Table {
 // One that the port, distributing again, has sent meanwhile does not wait: it moves
 // when it is idle. When it has to after all, it was sent behind the Marker and needs
 // another one.
-func (a *aggregate) holdPort(p *port, distributing bool, placed dist.Table, prog *datapath.Program) {
+func (a *aggregate) holdPort(p *port, distributing bool, placed *dist.Table, prog *datapath.Program) {
 	found, late := false, false
 	for c, number := range placed {
 		waits := a.held.Has(uint8(c))

@@ -188,6 +188,27 @@ func TestLeaveWhileConversationsMove(t *testing.T) {
 	}
 }
 
+// Ports that stop together are looked at together, also where nobody has sent anything.
+func TestStopTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		w.agr0("re0", "re1", "re2")
+		pass(time.Minute)
+		before := len(w.device().Programs())
+		w.must(w.SetFlags("agr0", ctl.Link1, 0))
+		settles := 0
+		for _, p := range w.device().Programs()[before:] {
+			if p.Settle {
+				settles++
+			}
+		}
+		if settles != 1 {
+			t.Errorf("%d looks, want 1", settles)
+		}
+	})
+}
+
 func stateOf(p datapath.Program, number uint16) (datapath.PortState, bool) {
 	for _, s := range p.Ports {
 		if s.Number == number {

@@ -142,6 +142,12 @@ func (a *aggregate) recall() {
 				p.maxDelay = d.Delay
 			}
 		}
+		for i := range had.LACP.Ports {
+			// What a predecessor told a datapath to do is done until the first program.
+			if m := &had.LACP.Ports[i]; m.Number == p.number && a.dev.Info().Outlives {
+				p.sends = m.Actor.State.Has(slow.Distributing)
+			}
+		}
 		for _, s := range had.Shown {
 			if s.Port == p.number {
 				p.count, p.lastChange, p.history = s.Counters, s.LastChange, s.History
@@ -153,13 +159,15 @@ func (a *aggregate) recall() {
 }
 
 // since is for the protocol what the datapath knows of a partner. One that has said
-// nothing was believed when the datapath was told.
+// nothing was believed when the datapath was told. The datapath also stops for one that
+// only does not collect, which is no reason to leave (6.4.9 recordPDU).
 func (a *aggregate) since(k datapath.Kept) lacp.Since {
 	last := k.Since
 	if !k.Heard.IsZero() {
 		last = k.Heard
 	}
-	return lacp.Since{
-		Heard: a.now().Add(-time.Since(last)), State: slow.State(k.State), Spoke: !k.Heard.IsZero(), Stopped: k.Stopped,
-	}
+	s := lacp.Since{Heard: a.now().Add(-time.Since(last)), State: slow.State(k.State), Spoke: !k.Heard.IsZero()}
+	waits := s.Spoke && k.Together && s.State.Has(slow.Synchronization) && !s.State.Has(slow.Collecting)
+	s.Stopped = k.Stopped && !waits
+	return s
 }

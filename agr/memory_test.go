@@ -158,6 +158,15 @@ func TestSuccessorKnowsWhatWasSaid(t *testing.T) {
 			},
 			"re1", "re0 re1",
 		},
+		"does not collect": {
+			func() datapath.Kept {
+				return datapath.Kept{
+					Since: now(-time.Hour), Heard: now(0), Together: true, Stopped: true,
+					State: willing &^ uint8(slow.Collecting|slow.Distributing),
+				}
+			},
+			"re1", "re1", // until it says so
+		},
 		"another system": {
 			func() datapath.Kept { return datapath.Kept{Since: now(-time.Second), Stopped: true} }, "re1", "re0 re1",
 		},
@@ -176,6 +185,9 @@ func TestSuccessorKnowsWhatWasSaid(t *testing.T) {
 				var first string
 				next := successor(t, near, far, nil)
 				for _, p := range next.programs()[0].Ports {
+					if collects := p.Collecting; name == "does not collect" && !collects {
+						t.Errorf("port %d does not collect either", p.Number)
+					}
 					if p.Distributing {
 						first = strings.TrimSpace(fmt.Sprintf("%s re%d", first, p.Number-1))
 					}
@@ -188,6 +200,31 @@ func TestSuccessorKnowsWhatWasSaid(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A port that a predecessor has sent through, and that stops at once, is looked at
+// twice like any other: conversations go there until the first program.
+func TestSuccessorLooksTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, nil)
+		defer far.stop()
+		near.outlive()
+		pass(time.Minute)
+		near.fake.outlives, near.fake.place = true, near.device().Current().Table
+		near.fake.kept = map[uint16]datapath.Kept{1: {Since: time.Now(), Heard: time.Now(), Stopped: true}}
+		next := successor(t, near, far, nil)
+		defer next.stop()
+		programs := next.device().Programs()
+		for i, p := range programs {
+			if s, ok := stateOf(p, 1); ok && !s.Distributing {
+				if i == 0 || !programs[i-1].Settle {
+					t.Errorf("port 1 stops with program %d, and none before it waits", i)
+				}
+				return
+			}
+		}
+		t.Error("port 1 has not stopped")
+	})
 }
 
 // A memory that cannot be believed, or that there is none of, costs time and

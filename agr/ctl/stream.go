@@ -16,10 +16,10 @@ var errAsked = errors.New("this connection carries transitions, and no request i
 // client is there: one that reads slowly, or not for a while, is told what it has
 // missed, and not cut off. One that asks for more is told that, and is.
 func (s *Server) watch(ctx context.Context, conn *net.UnixConn, name string) error {
+	conn.SetDeadline(time.Time{}) // before anything can set another one
 	hangUp := func() { conn.SetWriteDeadline(time.Unix(0, 1)) }
 	stop := context.AfterFunc(ctx, hangUp)
 	defer stop()
-	conn.SetDeadline(time.Time{})
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
 	asked := make(chan bool)

@@ -45,13 +45,17 @@ type Keep struct {
 
 // Kept is what happened on a port with a Keep.
 type Kept struct {
-	// Since is when the Keep was last changed; zero: nothing is kept, and nothing else
-	// but Answered is known. It has a monotonic reading, as has Heard.
+	// Since is when the Keep was last changed; zero: nothing is kept, or the partner was
+	// not heard since something is, and nothing else but Answered is known. It has a
+	// monotonic reading, as has Heard.
 	Since time.Time
 	// Heard is when the partner's last LACPDU came after that; zero: none did.
 	Heard time.Time
 	// State is the partner's in that LACPDU.
 	State uint8
+	// Together says that it meant this port as it is, or that it aggregates with nobody
+	// (6.4.9 recordPDU).
+	Together bool
 	// Stopped says that the last LACPDU, the partner's or another system's, leaves
 	// no room for frames: the port is not used while this process is dead.
 	Stopped bool

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ifagr/agr"
+	"ifagr/netutil/sd"
 )
 
 // heritageEnv names the environment variable that tells a program, which has taken
@@ -28,6 +29,16 @@ func takeHeritage() agr.Heritage {
 		}
 	}
 	return h
+}
+
+// takeSockets takes what a service manager has handed over. What the environment of a
+// successor says of that its predecessor has had: there are others under these numbers.
+func takeSockets(left agr.Heritage) ([]*os.File, error) {
+	if len(left) > 0 {
+		sd.Forget()
+		return nil, nil
+	}
+	return sd.Sockets()
 }
 
 // parseHeritage reads what leave has written, and leaves out what it has not.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -39,15 +40,18 @@ func (d *daemon) serveMetrics(ctx context.Context, m *agr.Manager, opened func()
 		return err
 	}
 	h = http.TimeoutHandler(h, scrapeTime, "the scrape took too long\n")
+	var why error // it is not served, before the daemon was confined
 	for {
 		err := d.listenMetrics(ctx, h, opened)
 		at := d.cfg.metrics.String()
 		switch {
 		case err == nil:
 		case d.confined.Load() && inVain(err):
-			d.log.Error("metrics not served: this daemon is confined and can try no more; start it again", "address", at, "err", err)
+			d.log.Error("metrics not served: this daemon is confined and can try no more; mend that and start it again",
+				"address", at, "err", cmp.Or(why, err))
 			return nil
 		default:
+			why = err
 			d.log.Error("metrics not served", "address", at, "err", err)
 		}
 		if sleep(ctx, metricsRetry) != nil {

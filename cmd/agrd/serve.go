@@ -21,7 +21,6 @@ import (
 	"ifagr/agr/ctl"
 	"ifagr/agr/state"
 	"ifagr/netutil/rtnl"
-	"ifagr/netutil/sd"
 )
 
 // lockWait is how long a start waits for a predecessor that is ending.
@@ -158,7 +157,8 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	handedOver, err := sd.Sockets()
+	left := takeHeritage()
+	handedOver, err := takeSockets(left)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	d := &daemon{cfg: cfg, queue: queue, log: log, place: at, self: ownPath(os.Args[0]), handedOver: handedOver}
-	if err := d.take(ctx, takeHeritage()); err != nil {
+	if err := d.take(ctx, left); err != nil {
 		return err
 	}
 	defer d.end()

@@ -27,9 +27,7 @@ var errSocket = errors.New("not a listening unix socket of type SOCK_SEQPACKET")
 // it before anything else is opened. After an error nothing was taken or closed.
 func Sockets() ([]*os.File, error) {
 	mine, text := forUs("LISTEN_PID", false), os.Getenv("LISTEN_FDS")
-	for _, variable := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
-		os.Unsetenv(variable)
-	}
+	Forget()
 	if !mine {
 		return nil, nil
 	}
@@ -48,6 +46,14 @@ func Sockets() ([]*os.File, error) {
 		all = append(all, os.NewFile(uintptr(fd), "listen"))
 	}
 	return all, nil
+}
+
+// Forget takes what tells of Sockets out of the environment. Somebody else has them, or
+// had.
+func Forget() {
+	for _, variable := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		os.Unsetenv(variable)
+	}
 }
 
 // checkSocket is nil for a socket of the right kind.

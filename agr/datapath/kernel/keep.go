@@ -52,6 +52,9 @@ type keepEntry struct {
 	said  [2]said
 }
 
+// heardTogether is TOGETHER of agr.h.
+const heardTogether = 0x100
+
 // Of turn: whether anything is said, and in which half.
 const (
 	turnSpeaks = 1
@@ -127,12 +130,12 @@ func (d *Device) Kept(number uint16) datapath.Kept {
 	}
 	k := datapath.Kept{Answered: h.Answers}
 	turn, since := d.tables.keeps[p.slot].turn.Load(), d.tables.keeps[p.slot].since.Load()
-	if turn&turnSpeaks == 0 {
+	if turn&turnSpeaks == 0 || h.At == 0 { // never heard here, so its silence means nothing
 		return k
 	}
 	k.Since, k.Stopped = time.Now().Add(-time.Duration(monotonic()-since)), h.Stop == turn
 	if h.At >= since { // what is older this process, or one before it, has heard itself
-		k.Heard, k.State = k.Since.Add(time.Duration(h.At-since)), uint8(h.State)
+		k.Heard, k.State, k.Together = k.Since.Add(time.Duration(h.At-since)), uint8(h.State), h.State&heardTogether != 0
 	}
 	return k
 }

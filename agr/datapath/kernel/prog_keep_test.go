@@ -38,7 +38,7 @@ func TestAnswer(t *testing.T) {
 	if diff := cmp.Diff(lacpdu(us, them), far.Frames()[0].Data); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	if h := k.heardAt(slot1); h.Answers != 1 || h.At == 0 || h.Stop != 0 || h.State != inUse {
+	if h := k.heardAt(slot1); h.Answers != 1 || h.At == 0 || h.Stop != 0 || h.State != inUse|heardTogether {
 		t.Errorf("noted: %+v", h)
 	}
 }
@@ -112,14 +112,14 @@ func TestDisagrees(t *testing.T) {
 
 		{"another reserved group", 5, 1, none},
 		{"subtype", atSubtype, 3, none},
-		{"type of the Actor", atActor + inType, 3, none},
+		{"type of the Actor", atActor + inType, 3, silent},
 		{"length of the Actor", atActor + inLength, 1, none},
-		{"type of the Partner", atPartner + inType, 3, none},
+		{"type of the Partner", atPartner + inType, 3, silent},
 		{"length of the Partner", atPartner + inLength, 1, none},
-		{"type of the Collector", atCollector, 1, none},
+		{"type of the Collector", atCollector, 1, silent},
 		{"length of the Collector", atCollector + 1, 1, none},
-		{"type of the terminator", atEnd, 1, none},
-		{"length of the terminator", atEnd + 1, 1, none},
+		{"type of the terminator", atEnd, 1, silent},
+		{"length of the terminator", atEnd + 1, 1, silent},
 
 		{"another system's priority", atActor + inSystemPriority, 0x40, stranger},
 		{"another system", atActor + inSystem + 5, 1, stranger},
@@ -155,6 +155,34 @@ func TestDisagrees(t *testing.T) {
 			k.hear(f)
 			if diff := cmp.Diff(tt.want, k.heardAt(slot1).outcome(), cmp.AllowUnexported(outcome{})); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestTogether: it is noted whether the partner means this port, or nobody.
+func TestTogether(t *testing.T) {
+	k := loadKeeping(t)
+	tests := []struct {
+		name string
+		at   int
+		flip byte
+		want bool
+	}{
+		{"this port", atVersion, 0, true},
+		{"not collecting", atActor + inState, collecting, true},
+		{"another key of ours", atPartner + inKey, 4, false},
+		{"our Aggregation", atPartner + inState, aggregation, false},
+		{"nobody", atActor + inState, aggregation, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k.fresh()
+			f := lacpdu(them, us)
+			f[tt.at] ^= tt.flip
+			k.hear(f)
+			if got := k.heardAt(slot1).State&heardTogether != 0; got != tt.want {
+				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})
 	}

@@ -143,13 +143,15 @@ struct keep {
 	struct said said[2];
 };
 
+#define TOGETHER 0x100 /* of heard.state: with us, or with nobody */
+
 /* One for each slot, written by agr_in: the partner's LACPDUs. */
 struct heard {
 	__u64 at;       /* CLOCK_MONOTONIC in ns, of the last one; 0: none */
 	__u64 stop;     /* the turn that the last one stopped, 0: none */
 	__u64 answered; /* when one was last answered */
 	__u64 answers;
-	__u64 state; /* the partner's in the last one */
+	__u64 state; /* the partner's in its last one, and TOGETHER */
 };
 
 /* One: frames handed to the daemon, of all conversations together. */

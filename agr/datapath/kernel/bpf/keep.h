@@ -26,6 +26,8 @@
 
 enum { SUBTYPE_LACP = 1, TLV_TERMINATOR = 0, TLV_ACTOR, TLV_PARTNER, TLV_COLLECTOR };
 
+enum { COLLECTOR_LENGTH = 16 };
+
 enum lacp_state { ACTIVITY = 1, TIMEOUT = 2, AGGREGATION = 4, SYNCHRONIZATION = 8, DISTRIBUTING = 32 };
 
 /* A frame with a LACPDU in it; longer ones begin like this. */
@@ -124,25 +126,27 @@ static __always_inline int is_slow_group(const __u8 *d)
 	return d[0] == 0x01 && d[1] == 0x80 && d[2] == 0xc2 && !d[3] && !d[4] && d[5] == 0x02;
 }
 
-static __always_inline int is_tlv(const __u8 *p, __u8 type, __u8 length)
+/*
+ * Whether it is a LACPDU as the daemon reads one, which looks at the lengths and at no
+ * types (6.4.12): what it hears and this does not is a partner who is silent.
+ */
+static __always_inline int is_lacpdu(const struct lacpdu *pdu)
 {
-	return p[0] == type && p[1] == length;
+	const struct lacp_words *w = &pdu->words;
+
+	return is_slow_group(pdu->destination) && w->subtype == SUBTYPE_LACP &&
+	       w->actor.length == sizeof(w->actor) && w->partner.length == sizeof(w->partner) &&
+	       w->collector_length == COLLECTOR_LENGTH;
 }
 
-/*
- * Whether it is a LACPDU. The daemon looks at less, as 6.4.12 has it; but what is
- * answered is what leaves no doubt.
- */
+/* Whether it is one of version 1 to the letter: what is answered leaves no doubt. */
 static __always_inline int well_formed(const struct lacpdu *pdu)
 {
 	const struct lacp_words *w = &pdu->words;
 
-	if (!is_slow_group(pdu->destination))
-		return 0;
-	return w->subtype == SUBTYPE_LACP && is_tlv(&w->actor.type, TLV_ACTOR, sizeof(w->actor)) &&
-	       is_tlv(&w->partner.type, TLV_PARTNER, sizeof(w->partner)) &&
-	       is_tlv(&w->collector_type, TLV_COLLECTOR, 16) &&
-	       is_tlv(&pdu->terminator_type, TLV_TERMINATOR, 0);
+	return w->actor.type == TLV_ACTOR && w->partner.type == TLV_PARTNER &&
+	       w->collector_type == TLV_COLLECTOR && pdu->terminator_type == TLV_TERMINATOR &&
+	       !pdu->terminator_length;
 }
 
 /* What a LACPDU has to do with what was said. */
@@ -173,16 +177,23 @@ static __always_inline int agrees(const struct lacp_words *pdu, const struct sai
 	       !((pdu->partner.end.state ^ said->words.actor.end.state) & heeded);
 }
 
+/* Whether who says this is with us, or with nobody (6.4.9 recordPDU). */
+static __always_inline int together(const struct lacp_words *pdu, const struct said *said, struct match m)
+{
+	__u8 differ = pdu->partner.end.state ^ said->words.actor.end.state;
+
+	return (m.us && !(differ & AGGREGATION)) || !(pdu->actor.end.state & AGGREGATION);
+}
+
 /*
- * Whether frames may still be sent to who says this (6.4.9 recordPDU, 6.4.15): the
- * known partner, in the state that it takes, and with us or with nobody.
+ * Whether frames may still be sent to who says this (6.4.15): the known partner, in
+ * the state that it takes, and with us or with nobody.
  */
 static __always_inline int goes_on(const struct lacp_words *pdu, const struct said *said, struct match m)
 {
 	__u8 state = pdu->actor.end.state;
-	int together = m.us && !((pdu->partner.end.state ^ said->words.actor.end.state) & AGGREGATION);
 
-	return m.partner && (state & said->need) == said->need && (together || !(state & AGGREGATION));
+	return m.partner && (state & said->need) == said->need && together(pdu, said, m);
 }
 
 /* Whether it is time for an answer in place of the daemon's own. Only one takes it. */
@@ -231,7 +242,7 @@ static __always_inline void note(struct heard *heard, const struct lacp_words *p
 {
 	if (m.partner) {
 		heard->at = now;
-		heard->state = pdu->actor.end.state;
+		heard->state = pdu->actor.end.state | (together(pdu, said, m) ? TOGETHER : 0);
 	}
 	heard->stop = goes_on(pdu, said, m) ? 0 : turn;
 }
@@ -260,7 +271,7 @@ static __noinline int hear(struct __sk_buff *skb, const struct config *cfg, stru
 	struct match m;
 
 	look_after(cfg, all, now);
-	if (!keep || !heard || bpf_skb_load_bytes(skb, 0, &pdu, sizeof(pdu)) || !well_formed(&pdu))
+	if (!keep || !heard || bpf_skb_load_bytes(skb, 0, &pdu, sizeof(pdu)) || !is_lacpdu(&pdu))
 		return 1;
 	turn = turn_of(keep);
 	if (!is_said(turn))
@@ -268,7 +279,8 @@ static __noinline int hear(struct __sk_buff *skb, const struct config *cfg, stru
 	said = said_on(keep, turn);
 	m = match(&pdu.words, said);
 	note(heard, &pdu.words, said, m, now, turn);
-	if (skb->len != sizeof(pdu) || !agrees(&pdu.words, said, m) || !take_turn(cfg, keep, said, heard, now))
+	if (skb->len != sizeof(pdu) || !well_formed(&pdu) || !agrees(&pdu.words, said, m) ||
+	    !take_turn(cfg, keep, said, heard, now))
 		return 1;
 	return answer(skb, keep, turn, said, heard, &pdu, ifindex);
 }
