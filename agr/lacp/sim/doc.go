@@ -10,6 +10,11 @@
 // hour of four cycles: a storm of StormTime in which faults happen, SettleTime without
 // any, and RestTime in which nothing may change any more.
 //
+// Some systems die and begin anew, as a computer does; of others only the daemon dies, and
+// another one succeeds it that remembers (lacp.Memory), while frames go on to move. It
+// reads none of the LACPDUs that came meanwhile; at most it knows what a kernel has noted
+// of them.
+//
 // The systems are those of package lacp. What a driver makes of them is in data.go: the
 // conversations of package dist, the flushes of package marker, ports that leave in
 // order. Their hosts exchange frames with serial numbers, most of them when ports come

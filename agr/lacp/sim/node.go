@@ -276,6 +276,9 @@ func (d *node) linkChanged(number uint16, l lacp.Link) {
 	if p := d.port(number); p != nil && !l.Up {
 		p.unanswered = 0 // another switch may be at its end when it comes back
 	}
+	if d.succession != nil {
+		return // the successor looks itself
+	}
 	d.step(lacp.LinkChange{Number: number, Link: l})
 	d.soon(d.program)
 }

@@ -56,9 +56,10 @@ func (d *node) overhear(p *port, pdu slow.LACPDU) {
 // agrees reports whether a LACPDU is one of the partner of a port, with which it is in
 // sync.
 func agrees(pdu slow.LACPDU, st *lacp.PortStatus) bool {
-	view := pdu.Partner
-	return samePort(pdu.Actor, st.Partner) && pdu.Actor.State.Has(slow.Synchronization|slow.Collecting) &&
-		samePort(view, st.Actor) && (view.State^st.Actor.State)&slow.Aggregation == 0
+	theirs, view := pdu.Actor.State, pdu.Partner
+	together := samePort(view, st.Actor) && (view.State^st.Actor.State)&slow.Aggregation == 0
+	return samePort(pdu.Actor, st.Partner) && theirs.Has(slow.Synchronization) &&
+		(together || !theirs.Has(slow.Aggregation))
 }
 
 // samePort reports whether two ends are the same but for their states.
