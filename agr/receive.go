@@ -202,7 +202,7 @@ func (a *aggregate) receiveMarker(r received) {
 	if m.Type != slow.MarkerInformation || !p.markers.Allow(time.Since(a.epoch)) {
 		return
 	}
-	reply, ok := marker.Respond(nil, r.frame, p.undo.MAC)
+	reply, ok := marker.Respond(nil, r.frame, p.undo.MAC, a.system)
 	if !ok {
 		return
 	}

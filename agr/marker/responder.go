@@ -13,10 +13,12 @@ const ResponseLimit = 10
 
 // Respond appends to dst the response to a Marker Information that arrived on
 // the port with the address src, and reports whether there is one. A Marker
-// Response is never answered, nor is any other frame.
-func Respond(dst, frame []byte, src ether.Addr) ([]byte, bool) {
+// Response is never answered, nor is any other frame. Nor is a Marker of the own
+// system: on a cable that brings back what is sent, the answer would come back as
+// well, and say that the frames before the Marker had reached somebody.
+func Respond(dst, frame []byte, src, system ether.Addr) ([]byte, bool) {
 	m, err := slow.ParseMarker(frame)
-	if err != nil || m.Type != slow.MarkerInformation {
+	if err != nil || m.Type != slow.MarkerInformation || m.RequesterSystem == system {
 		return dst, false
 	}
 	return slow.AppendMarkerReply(dst, frame, src), true

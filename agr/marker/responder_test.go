@@ -14,13 +14,17 @@ import (
 	"ifagr/netutil/ether"
 )
 
-var own = ether.Addr{0xb2, 0x0a, 0x07, 0x0b, 0x0e, 0x01}
+// The port's address, and that of its system.
+var (
+	own    = ether.Addr{0xb2, 0x0a, 0x07, 0x0b, 0x0e, 0x01}
+	system = ether.Addr{0xb2, 0x0a, 0x07, 0x0b, 0x0e, 0x00}
+)
 
 // M1: NetBSD's answers to three Markers, octet by octet.
 func TestRespond_6_5_4_Capture(t *testing.T) {
 	frames := capture(t, "../../testdata/captures/netbsd-marker-port1.pcap")
 	for i := 0; i < 6; i += 2 {
-		got, ok := marker.Respond(nil, frames[i], own)
+		got, ok := marker.Respond(nil, frames[i], own, system)
 		if !ok {
 			t.Fatalf("frame %d is not answered", i+1)
 		}
@@ -29,7 +33,7 @@ func TestRespond_6_5_4_Capture(t *testing.T) {
 		}
 	}
 	for i, f := range frames[6:] {
-		if _, ok := marker.Respond(nil, f, own); ok {
+		if _, ok := marker.Respond(nil, f, own, system); ok {
 			t.Errorf("frame %d is answered", i+7)
 		}
 	}
@@ -50,7 +54,7 @@ func TestRespond_6_5_4_KeepsAllElse(t *testing.T) {
 	want := bytes.Clone(frame)
 	copy(want[6:], own[:])
 	want[16] = slow.MarkerResponse
-	got, ok := marker.Respond([]byte{1}, frame, own)
+	got, ok := marker.Respond([]byte{1}, frame, own, system)
 	if !ok {
 		t.Fatal("not answered")
 	}
@@ -63,16 +67,17 @@ func TestRespond_6_5_4_KeepsAllElse(t *testing.T) {
 }
 
 // M3, M4: a response or another type is not answered, so two responders cannot
-// keep a frame going.
+// keep a frame going; nor is what comes back to its sender.
 func TestRespond_6_5_4_Ignores(t *testing.T) {
 	info := slow.AppendMarker(nil, ether.Addr{2, 0, 0, 0, 0, 1}, slow.Marker{Type: slow.MarkerInformation})
-	response, _ := marker.Respond(nil, info, own)
+	response, _ := marker.Respond(nil, info, own, system)
 	other := bytes.Clone(info)
 	other[16] = 3
+	looped := slow.AppendMarker(nil, own, slow.Marker{Type: slow.MarkerInformation, RequesterSystem: system})
 	for name, frame := range map[string][]byte{
-		"response": response, "type 3": other, "short": info[:60], "empty": nil,
+		"response": response, "type 3": other, "short": info[:60], "empty": nil, "its own system's": looped,
 	} {
-		if got, ok := marker.Respond([]byte{7}, frame, own); ok || !bytes.Equal(got, []byte{7}) {
+		if got, ok := marker.Respond([]byte{7}, frame, own, system); ok || !bytes.Equal(got, []byte{7}) {
 			t.Errorf("%s: answered with %x", name, got)
 		}
 	}

@@ -251,7 +251,10 @@ func (d *node) receiveMarker(p *port, frame []byte) {
 	if d.noMarkers || d.spec.Character == Silent || !p.markers.Allow(time.Duration(d.w.now)) {
 		return
 	}
-	reply, _ := marker.Respond(nil, frame, d.mac(p.number))
+	reply, ok := marker.Respond(nil, frame, d.mac(p.number), d.cfg.System.Addr)
+	if !ok {
+		return
+	}
 	at := max(d.w.now, p.kept).Add(d.lateMarkers)
 	d.w.at(at, func() {
 		if p.attached && d.system != nil {
