@@ -133,7 +133,8 @@ uninstall-system:
 	[ -n "$(DESTDIR)" ] || ! [ -d /run/systemd/system ] || systemctl --quiet disable --now agrd.socket agrd.service agrd-netstart.service ifconfig@.service || :; \
 	rm -f $(addprefix $(DESTDIR)$(UNITS)/,$(notdir $(wildcard contrib/systemd/*.service contrib/systemd/*.socket))); \
 	rm -f $(DESTDIR)/usr/lib/systemd/network/90-agr.network $(DESTDIR)/usr/lib/systemd/network/90-agr.link $(DESTDIR)/usr/lib/NetworkManager/conf.d/90-agr.conf; \
-	! cmp -s contrib/debian/default $(DESTDIR)/etc/default/agrd || rm -f $(DESTDIR)/etc/default/agrd; fi
+	! cmp -s contrib/debian/default $(DESTDIR)/etc/default/agrd || rm -f $(DESTDIR)/etc/default/agrd; \
+	[ -n "$(DESTDIR)" ] || ! [ -d /run/systemd/system ] || systemctl --quiet daemon-reload || :; fi
 
 clean:
 	rm -rf bin

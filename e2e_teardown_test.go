@@ -1,6 +1,9 @@
 package ifagr_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,6 +86,57 @@ func TestTeardownOfNothing(t *testing.T) {
 	if got := a.runs("agrd", "teardown", "-x"); got.code != 2 {
 		t.Errorf("a wrong option: %+v", got)
 	}
+}
+
+// An interface that is there and that nobody controls whom a teardown can ask, because
+// its daemon is elsewhere or its state is lost, is no success. What only has such a name
+// does not matter.
+func TestTeardownOfTheUnknown(t *testing.T) {
+	t.Parallel()
+	eachDatapath(t, testTeardownOfTheUnknown)
+}
+
+func testTeardownOfTheUnknown(t *testing.T, datapath string) {
+	a, b := pair(t, datapath)
+	elsewhere := filepath.Join(t.TempDir(), "agrd.sock")
+	a.socket = elsewhere
+	d := a.startDaemon()
+	a.agr0("192.0.2.1")
+	b.agr0("192.0.2.2")
+	nettest.Eventually(t, 2*settle, func() error { return a.distributes("re0", "re1") })
+	a.Run("ip", "link", "add", "agr7", "type", "veth", "peer", "name", "agr7p")
+	stays := func(what string, args ...string) {
+		t.Helper()
+		got := a.runs("agrd", append([]string{"teardown"}, args...)...)
+		if got.code != 1 || got.stdout != "" || !strings.Contains(got.stderr, "agrd: agr0: not taken down: ") || strings.Contains(got.stderr, "agr7") {
+			t.Errorf("%s: %+v", what, got)
+		}
+	}
+	a.socket = ""
+	stays("another daemon's")
+	stays("another daemon's, by name", "-f", "agr0")
+	a.teardown("-f", "agr1") // it does not matter who was not named
+	if got, want := a.runs("agrd", "teardown", "-n"), (result{"agr0\n", "", 0}); got != want {
+		t.Errorf("what is there is %+v, want %+v", got, want)
+	}
+	a.ifconfig("agr3", "create") // and with a daemon here, which takes agr3 down
+	stays("another daemon's, and one here")
+	a.socket = elsewhere
+	if err := a.distributes("re0", "re1"); err != nil {
+		t.Errorf("the other daemon's has suffered: %v", err)
+	}
+	a.teardown()
+	if got := a.runs("agrd", "teardown", "-n"); got != (result{}) {
+		t.Errorf("what is left is %+v", got)
+	}
+
+	a.ifconfig("agr0", "create")
+	d.Kill()
+	states, _ := filepath.Glob(filepath.Join(filepath.Dir(elsewhere), "*.json"))
+	for _, state := range states {
+		os.Remove(state)
+	}
+	stays("one whose state is lost")
 }
 
 // aggregatesLeft names an agr interface that is there, if any is.

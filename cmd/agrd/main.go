@@ -18,7 +18,7 @@ const usage = `usage: agrd [-carrier-poll interval] [-check] [-confine auto|no]
        agrd status [-html] [interface]
        agrd web [-l address]
        agrd netstart [-d directory] [interface ...]
-       agrd teardown [-f] [interface ...]
+       agrd teardown [-fn] [interface ...]
        agrd demo
 `
 

@@ -5,10 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 
+	"ifagr/agr"
+	"ifagr/agr/ctl"
 	"ifagr/ifcfg/agrclient"
 )
 
@@ -17,13 +20,18 @@ import (
 const atATime = 16
 
 // teardown is the orderly end of agr interfaces: every port leaves as with -agrport,
-// and the interface is destroyed.
-func teardown(ctx context.Context, args []string, _, stderr io.Writer) error {
+// and the interface is destroyed. One that is there and stays is a failure, whoever
+// has made it.
+func teardown(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := flag.NewFlagSet("agrd teardown", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	force := fs.Bool("f", false, "")
+	list := fs.Bool("n", false, "")
 	if err := fs.Parse(args); err != nil {
 		return errUsage
+	}
+	if *list {
+		return listThere(stdout, fs.Args())
 	}
 	var daemon agrclient.Client
 	defer daemon.Close()
@@ -31,8 +39,28 @@ func teardown(ctx context.Context, args []string, _, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("teardown: %w", err)
 	}
+	failures := takeDown(ctx, wantedNames(names, fs.Args(), *force))
+	strays, err := unknown(fs.Args())
+	if err != nil {
+		failures = append(failures, fmt.Sprintf("what is left is not known: %v", err))
+	}
+	for _, name := range strays {
+		failures = append(failures, name+": not taken down: it is there, but no daemon that answers here controls it, so that its ports cannot be given back what they had. "+
+			"It may belong to a daemon with another "+ctl.SocketEnv)
+	}
+	for _, f := range failures {
+		fmt.Fprintf(stderr, "agrd: %s\n", f)
+	}
+	if len(failures) > 0 {
+		return fmt.Errorf("teardown: %s failed", count(len(failures), "step"))
+	}
+	return daemon.AwaitEnd()
+}
+
+// takeDown takes interfaces down, and says what failed.
+func takeDown(ctx context.Context, names []string) (failures []string) {
 	all := make([]*removal, 0, len(names))
-	for _, name := range wantedNames(names, fs.Args(), *force) {
+	for _, name := range names {
 		all = append(all, &removal{name: name})
 	}
 	var group errgroup.Group
@@ -41,17 +69,46 @@ func teardown(ctx context.Context, args []string, _, stderr io.Writer) error {
 		group.Go(func() error { r.run(ctx); return nil })
 	}
 	_ = group.Wait() // what failed is in the removals
-	failed := 0
 	for _, r := range all {
-		for _, f := range r.failures {
-			fmt.Fprintf(stderr, "agrd: %s\n", f)
-		}
-		failed += len(r.failures)
+		failures = append(failures, r.failures...)
 	}
-	if failed > 0 {
-		return fmt.Errorf("teardown: %s failed", count(failed, "step"))
+	return failures
+}
+
+// listThere prints the names of the agr interfaces that are there, of those that are
+// asked for or of all.
+func listThere(w io.Writer, asked []string) error {
+	names, err := there(asked)
+	if err != nil {
+		return fmt.Errorf("teardown: %w", err)
 	}
-	return daemon.AwaitEnd()
+	for _, name := range names {
+		fmt.Fprintln(w, name)
+	}
+	return nil
+}
+
+// there are the agr interfaces that the kernel has, of those that are asked for or of
+// all, whoever made them.
+func there(asked []string) ([]string, error) {
+	users := append(predecessors(ctl.RunDirectory()), uint32(os.Geteuid()))
+	names, err := agr.There(users...)
+	return slices.DeleteFunc(names, func(name string) bool {
+		return len(asked) > 0 && !slices.Contains(asked, name)
+	}), err
+}
+
+// unknown are those of them that no daemon controls whom a teardown could ask. The
+// daemon is asked after the kernel: what was made meanwhile is no stray.
+func unknown(asked []string) ([]string, error) {
+	names, err := there(asked)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	var daemon agrclient.Client
+	defer daemon.Close()
+	known, err := daemon.List()
+	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(known, name) }), err
 }
 
 // wantedNames are those of there that are asked for, or all of them; and those that

@@ -41,6 +41,15 @@ func (a *Client) Resume() ([]string, error) {
 	return names, err
 }
 
+// List lists the agr interfaces that the daemon controls: none where there is no daemon.
+func (a *Client) List() (names []string, err error) {
+	err = a.call(func(c *ctl.Client) (err error) { names, err = c.List(); return err })
+	if errors.Is(err, ctl.ENXIO) {
+		return nil, nil
+	}
+	return names, err
+}
+
 // leftOnFile reports whether the state file of this namespace has agr interfaces. One
 // that cannot be read is an error; one of another boot has none.
 func leftOnFile() (bool, error) {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -62,6 +63,12 @@ func renamedOuter(links *rtnl.Conn, name string) (rtnl.Link, error) {
 
 // noted reports whether an interface is the inner end of a pair by its alias.
 func noted(l rtnl.Link) bool { return len(parseAlias(l.Alias).ids) > 0 }
+
+// AggregateOf names the aggregate whose pair an interface is the inner end of, and
+// reports whether it is one. What another tool has done to the outer end does not matter.
+func AggregateOf(inner rtnl.Link) (name string, ok bool) {
+	return strings.TrimSuffix(inner.Name, innerSuffix), inner.Kind == "veth" && noted(inner)
+}
 
 // makePair makes the pair, both ends down. Its addresses are given at birth, so
 // that udev's MACAddressPolicy, which only touches random ones, leaves them.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"ifagr/agr/dist"
 	"ifagr/netutil/ether"
 	"ifagr/netutil/pkt"
+	"ifagr/netutil/rtnl"
 	"ifagr/netutil/tap"
 )
 
@@ -83,6 +85,14 @@ func newDevice(t *tap.Device, log *slog.Logger, h datapath.Heritage) (*Device, e
 		log.Error("no more frames are sent", "device", t.Name(), "reason", err)
 	})
 	return d, nil
+}
+
+// IsOurs reports whether an interface is a TAP device that New would adopt, made by one
+// of the users.
+func IsOurs(l rtnl.Link, users ...uint32) bool {
+	t := l.Tun
+	return t != nil && t.TAP && t.Persist && t.VnetHeader && !t.MultiQueue &&
+		t.Owner >= 0 && slices.Contains(users, uint32(t.Owner))
 }
 
 // Name is agrN's name.
