@@ -43,10 +43,11 @@ type aggregate struct {
 	kind     Datapath
 	why      string // it is of that kind
 	lacp     *lacp.System
-	ports    []*port      // in the order of their agrport
-	leaving  *port        // it is being restored
-	owed     []state.Port // ports that have left and were not wholly restored, or could not be resumed
-	untried  []state.Port // a predecessor's ports that are still to be resumed
+	ports    []*port           // in the order of their agrport
+	leaving  *port             // it is being restored
+	owed     []state.Port      // ports that have left and were not wholly restored, or could not be resumed
+	untried  []state.Port      // a predecessor's ports that are still to be resumed
+	loaded   map[uint16]uint32 // programs for those that are to be attached again, on record and at no port yet
 	table    dist.Table
 	held     dist.Set // conversations that wait
 	hash     dist.Hash
@@ -323,6 +324,9 @@ func (a *aggregate) record() state.Agr {
 	}
 	rec.Ports = append(rec.Ports, a.owed...)
 	rec.Ports = append(rec.Ports, a.untried...)
+	for i := range rec.Ports {
+		a.withLoaded(&rec.Ports[i])
+	}
 	return rec
 }
 

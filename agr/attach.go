@@ -156,7 +156,10 @@ func (a *aggregate) join(p *port, l rtnl.Link) error {
 		}
 		a.forget(p)
 		a.giveBack(p)
-		a.ledger.note(a.record())
+		a.ledger.stage(a.record())
+		if !p.resumed { // else it is not the only one, and still on record
+			a.ledger.flush()
+		}
 		return asErrno(err)
 	}
 	a.readLink(p, l)
@@ -200,11 +203,15 @@ func (a *aggregate) joinSteps(p *port, l rtnl.Link, u *undo) error {
 }
 
 // noteProgram writes down a program before it is put at a port's ingress, where it
-// stays when this daemon is killed. Not every daemon may ask the kernel whose program
-// that is. A port that forwards already goes on, whether there is room for that or not.
+// stays when this daemon is killed, unless it is on record since it was loaded. Not
+// every daemon may ask the kernel whose program that is. A port that forwards already
+// goes on, whether there is room for that or not.
 func (a *aggregate) noteProgram(p *port, program uint32) error {
 	had := p.programs
 	p.programs = append(slices.Clone(had), program)
+	if n, ok := a.loaded[p.number]; ok && n == program {
+		return nil
+	}
 	if p.resumed {
 		a.ledger.note(a.record())
 		return nil

@@ -76,7 +76,7 @@ func (m *Manager) establish(rec state.Agr) error {
 		return errors.Join(err, m.ledger.drop(rec.Name))
 	}
 	if !m.swept {
-		m.sweep(a)
+		m.sweep([]*aggregate{a})
 	}
 	return a.do(func() error {
 		a.transition("", "agr", "", agrCreated, "datapath "+rec.Datapath+": "+rec.Why)

@@ -53,14 +53,21 @@ func (a *aggregate) giveBack(p *port) error {
 // pay tries again to give back what is owed, and to attach again what could not
 // be attached when the daemon started.
 func (a *aggregate) pay() {
-	for _, rec := range slices.Clone(a.owed) {
-		if !rec.Left {
-			a.unowe(rec.Index)
-			a.rejoin(rec)
-			continue
-		}
-		a.forgive(rec.Index)
+	if len(a.owed) == 0 {
+		return
 	}
+	a.load(a.owed)
+	a.ledger.flush()
+	for _, rec := range slices.Clone(a.owed) {
+		a.unowe(rec.Index)
+		if rec.Left {
+			a.giveBack(portOf(rec))
+		} else {
+			a.rejoin(rec)
+		}
+	}
+	a.unload()
+	a.ledger.note(a.record())
 }
 
 // release gives back what is owed, for good: nothing is attached again.

@@ -60,6 +60,10 @@ type fakeOS struct {
 	static   map[int][]ether.Addr     // groups without a socket
 	programs uint32                   // the number before that of an adopted device's first program, 0: none is told
 	kept     map[uint16]datapath.Kept // what an adopted device has heard
+	priors   map[string][]uint32      // what its predecessors have left anywhere, by its name
+	reads    int                      // calls of Groups
+
+	onAttach func(p datapath.Port, program uint32) error // of an adopted device
 }
 
 var errInjected = fmt.Errorf("injected: %w", unix.ENOBUFS)
@@ -184,16 +188,11 @@ func (o *fakeOS) Addrs(index, _ int) ([]rtnl.Addr, error) {
 	return all, nil
 }
 
-func (o *fakeOS) Groups() (map[int][]ether.Addr, error) {
+func (o *fakeOS) Groups() (all, static map[int][]ether.Addr, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return maps.Clone(o.groups), nil
-}
-
-func (o *fakeOS) StaticGroups() (map[int][]ether.Addr, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return maps.Clone(o.static), nil
+	o.reads++
+	return maps.Clone(o.groups), maps.Clone(o.static), nil
 }
 
 func (o *fakeOS) SetStaticGroup(i int, group ether.Addr, on bool) error {
@@ -326,6 +325,8 @@ func (o *fakeOS) Device(name string, mac ether.Addr, kind Datapath) (datapath.De
 			d.SetInfo(datapath.Info{Kind: "fake", Outlives: true})
 		}
 		d.TellPrograms(o.programs)
+		d.OnAttach(o.onAttach)
+		d.SetPriors(o.priors[name]...)
 		for number, k := range o.kept {
 			d.SetKept(number, k)
 		}

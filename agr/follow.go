@@ -22,7 +22,7 @@ func (a *aggregate) follow(dev rtnl.Link, v *view) {
 		a.log.Warn("another tool changed the interface's address; its LACP system id stays", "agr", a.name, "mac", dev.Addr)
 		a.mac = dev.Addr
 	}
-	a.followFilters(dev, v.groups[dev.Index])
+	a.followFilters(dev, v.groups[dev.Index], v.static)
 }
 
 // followMTU gives the ports the MTU that another tool gave agrN. A port that
@@ -42,8 +42,8 @@ func (a *aggregate) followMTU(mtu int) {
 
 // followFilters makes every port let in what agrN wants to receive: its groups,
 // everything when it is promiscuous, and its own address where that is not the
-// port's.
-func (a *aggregate) followFilters(dev rtnl.Link, groups []ether.Addr) {
+// port's. Static are the groups that interfaces have without a socket.
+func (a *aggregate) followFilters(dev rtnl.Link, groups []ether.Addr, static map[int][]ether.Addr) {
 	want := slices.Clone(groups)
 	for _, p := range a.ports {
 		if dev.Addr != p.mac {
@@ -56,7 +56,7 @@ func (a *aggregate) followFilters(dev rtnl.Link, groups []ether.Addr) {
 			a.log.Error("receive filter not set", "agr", a.name, "port", p.name, "err", err)
 		}
 	}
-	a.keepGroups(groups)
+	a.keepGroups(groups, static)
 }
 
 // admit makes the port's filter let in exactly these addresses, or everything.
@@ -165,10 +165,10 @@ func (a *aggregate) look() error {
 	if err != nil {
 		return asErrno(err)
 	}
-	groups, err := a.os.Groups()
+	groups, static, err := a.os.Groups()
 	if err != nil {
 		return asErrno(err)
 	}
-	a.followFilters(dev, groups[dev.Index])
+	a.followFilters(dev, groups[dev.Index], static)
 	return nil
 }

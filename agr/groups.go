@@ -17,13 +17,14 @@ import (
 // stays when the port leaves.
 
 // keepGroups makes the ports receive agrN's groups whatever becomes of this process.
-func (a *aggregate) keepGroups(want []ether.Addr) {
+// What interfaces have without a socket may be old.
+func (a *aggregate) keepGroups(want []ether.Addr, there map[int][]ether.Addr) {
 	if !a.dev.Info().Outlives {
 		return
 	}
 	missing := slices.ContainsFunc(a.ports, func(p *port) bool { return !containsAll(p.asked, want) })
 	if missing {
-		a.askGroups(want)
+		a.askGroups(want, there)
 	}
 	left := false
 	for _, p := range a.ports {
@@ -41,34 +42,60 @@ func (a *aggregate) keepGroups(want []ether.Addr) {
 
 // askGroups asks for those of agrN's groups that were not asked for yet. They are on
 // record before; otherwise it is tried again.
-func (a *aggregate) askGroups(want []ether.Addr) {
-	there, err := a.os.StaticGroups()
-	if err != nil {
-		a.log.Warn("groups not read", "agr", a.name, "err", err)
-		return
+func (a *aggregate) askGroups(want []ether.Addr, there map[int][]ether.Addr) {
+	if a.haveOthers(want, there) { // which may have been ours, and given back since
+		var err error
+		if _, there, err = a.os.Groups(); err != nil {
+			a.log.Warn("groups not read", "agr", a.name, "err", err)
+			return
+		}
 	}
 	had := make(map[*port][]ether.Addr)
 	news := false
 	for _, p := range a.ports {
 		had[p] = p.groups
-		for _, g := range want {
-			if !slices.Contains(p.groups, g) && !slices.Contains(p.asked, g) && !slices.Contains(there[p.index], g) {
+		for _, g := range a.unasked(p, want) {
+			if !slices.Contains(there[p.index], g) {
 				p.groups, news = append(slices.Clone(p.groups), g), true
 			}
 		}
 	}
-	if news {
-		if err := a.ledger.put(a.record()); err != nil {
-			a.log.Warn("groups not asked for; it is tried again", "agr", a.name, "err", err)
-			for p, groups := range had {
-				p.groups = groups
-			}
-			return
-		}
+	if news && !a.recordGroups(had) {
+		return
 	}
 	for _, p := range a.ports {
 		a.askOf(p, want)
 	}
+}
+
+// unasked are those groups that a port is to have, and that are not on record as ours
+// nor known to be somebody else's.
+func (a *aggregate) unasked(p *port, want []ether.Addr) []ether.Addr {
+	return without(without(want, p.groups), p.asked)
+}
+
+// haveOthers reports whether a port has such a group already.
+func (a *aggregate) haveOthers(want []ether.Addr, there map[int][]ether.Addr) bool {
+	return slices.ContainsFunc(a.ports, func(p *port) bool {
+		return slices.ContainsFunc(a.unasked(p, want), func(g ether.Addr) bool { return slices.Contains(there[p.index], g) })
+	})
+}
+
+// recordGroups writes down the groups that the ports are to have. All aggregates do so
+// at about the same time when a daemon begins: what they have staged while one of them
+// writes is written at once. After a failure the ports have what they had.
+func (a *aggregate) recordGroups(had map[*port][]ether.Addr) bool {
+	a.ledger.stage(a.record())
+	err := a.ledger.sync()
+	if err == nil {
+		return true
+	}
+	a.log.Warn("groups not asked for; it is tried again", "agr", a.name, "err", err)
+	for p, groups := range had {
+		p.groups = groups
+	}
+	a.ledger.stage(a.record())
+	return false
 }
 
 // askOf asks for a port's groups on record, which a predecessor may have written down

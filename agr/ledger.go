@@ -25,30 +25,39 @@ func (l *ledger) put(rec state.Agr) error { return l.change(replace(rec)) }
 // note does the same after something was done, which cannot be undone by an
 // error: what could not be saved is saved with the next change, or by flush.
 func (l *ledger) note(rec state.Agr) {
+	l.stage(rec)
+	l.flush()
+}
+
+// stage replaces a record, or appends it, and leaves it to sync, flush or the next
+// change to write it down: many records then cost one file.
+func (l *ledger) stage(rec state.Agr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.file.Agrs = slices.Clone(l.file.Agrs)
 	replace(rec)(&l.file)
 	l.dirty = true
-	l.saveDirty()
 }
 
-// flush saves what could not be saved before.
+// flush saves what was staged, or could not be saved before.
 func (l *ledger) flush() {
+	if err := l.sync(); err != nil {
+		l.log.Error("state not saved; it is tried again", "err", err)
+	}
+}
+
+// sync is flush for who has to know: everything staged is on disk when it returns nil.
+func (l *ledger) sync() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.saveDirty()
-}
-
-func (l *ledger) saveDirty() {
 	if !l.dirty {
-		return
+		return nil
 	}
 	if err := l.save(l.file); err != nil {
-		l.log.Error("state not saved; it is tried again", "err", err)
-		return
+		return err
 	}
 	l.dirty = false
+	return nil
 }
 
 // replace is the edit that replaces one record, or appends it.

@@ -18,10 +18,9 @@ type Viewer interface {
 	// Addrs lists the addresses of one interface, or of all if index is 0, of one
 	// family or of both (unix.AF_UNSPEC).
 	Addrs(index, family int) ([]rtnl.Addr, error)
-	// Groups lists the link-layer groups of every interface by its index.
-	Groups() (map[int][]ether.Addr, error)
-	// StaticGroups lists those that nobody's socket asks for.
-	StaticGroups() (map[int][]ether.Addr, error)
+	// Groups lists the link-layer groups of every interface by its index, and those of
+	// them that nobody's socket asks for.
+	Groups() (all, static map[int][]ether.Addr, err error)
 }
 
 // Changer changes an interface.

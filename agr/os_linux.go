@@ -60,9 +60,9 @@ func (linuxClock) Monotonic() time.Duration {
 
 type linuxViewer struct{ *rtnl.Conn }
 
-func (linuxViewer) Groups() (map[int][]ether.Addr, error) { return rtnl.Multicast() }
-
-func (linuxViewer) StaticGroups() (map[int][]ether.Addr, error) { return rtnl.StaticMulticast() }
+func (linuxViewer) Groups() (all, static map[int][]ether.Addr, err error) {
+	return rtnl.MulticastByKind()
+}
 
 type linuxChanger struct{ *rtnl.Conn }
 

@@ -16,6 +16,7 @@ type view struct {
 	links  map[int]rtnl.Link
 	addrs  map[int][]rtnl.Addr
 	groups map[int][]ether.Addr
+	static map[int][]ether.Addr // those of the groups that no socket asks for
 	// full asks for a look at what sends no event as well (speed, duplex).
 	full bool
 }

@@ -10,39 +10,11 @@ import (
 	"ifagr/netutil/ether"
 )
 
-// sweeper is a device that can find what killed processes have left on interfaces
-// that are not ports; those that keep lists by index are left alone.
-type sweeper interface {
-	// Sweep is for what any of them has left.
-	Sweep(keep []int) error
-	// SweepOwn is for what those of this aggregate have.
-	SweepOwn(keep []int) error
-}
-
-// sweep looks for what killed daemons have left, with all ports on record: of this
-// aggregate, and the first time of all.
-func (m *Manager) sweep(a *aggregate) {
-	d, ok := a.dev.(sweeper)
-	if !ok {
-		return
-	}
-	var keep []int
-	for _, rec := range m.ledger.agrs() {
-		for _, p := range rec.Ports {
-			keep = append(keep, p.Index)
-		}
-	}
-	sweep := d.SweepOwn
-	if !m.swept {
-		m.swept, sweep = true, d.Sweep
-	}
-	if err := a.do(func() error { return sweep(keep) }); err != nil {
-		m.log.Error("what a killed daemon left is not all removed", "err", err)
-	}
-}
-
 // resume takes over what a predecessor left and no aggregate has yet. What cannot
 // be taken over now stays on record and is tried again with the next full look.
+//
+// Each write of the state has all aggregates and all ports in it, and each look for
+// strays all interfaces: there is one of each for all of them, whatever their number.
 func (m *Manager) resume() {
 	pending := slices.ContainsFunc(m.ledger.agrs(), func(rec state.Agr) bool { return m.Exists(rec.Name) != nil })
 	if !pending {
@@ -50,6 +22,21 @@ func (m *Manager) resume() {
 	}
 	m.ops.Lock()
 	defer m.ops.Unlock()
+	begun := m.adopt()
+	for _, a := range begun {
+		a.do(func() error { a.load(a.untried); return nil })
+	}
+	m.ledger.flush() // what is put at the ports is on record before
+	for _, a := range begun {
+		a.do(func() error { a.resumePorts(); return nil })
+	}
+	m.ledger.flush() // without the programs that were replaced
+	m.sweep(begun)
+}
+
+// adopt starts the aggregates that are on record and that there are none of yet. Their
+// ports are not attached.
+func (m *Manager) adopt() (begun []*aggregate) {
 	for _, rec := range m.ledger.agrs() {
 		if m.Exists(rec.Name) == nil {
 			continue
@@ -62,10 +49,10 @@ func (m *Manager) resume() {
 		case err != nil:
 			m.log.Error("not resumed; it is tried again", "agr", rec.Name, "err", err)
 		default:
-			a.do(func() error { a.resumePorts(); return nil })
-			m.sweep(a)
+			begun = append(begun, a)
 		}
 	}
+	return begun
 }
 
 // abandon gives the ports of an aggregate that cannot be resumed back what they
@@ -78,8 +65,55 @@ func (m *Manager) abandon(rec state.Agr) {
 	}
 }
 
+// loader is a device that can load the eBPF programs of many ports before it is told to
+// add them, so that the numbers of all are written down at once.
+type loader interface {
+	// Load loads the programs of ports that AddPort may be called for next, and tells
+	// their numbers by those of the ports. A port of which it tells none has its own
+	// loaded by AddPort, as one that is not listed. What was loaded before, and was not
+	// added, is given up.
+	Load(ports []datapath.Port) (programs map[uint16]uint32)
+}
+
+// load has the programs loaded of ports that are about to be attached again, and stages
+// their numbers.
+func (a *aggregate) load(recs []state.Port) {
+	d, ok := a.dev.(loader)
+	if !ok {
+		return
+	}
+	var ports []datapath.Port
+	for _, rec := range recs {
+		if l, err := a.os.LinkByIndex(rec.Index); !rec.Left && err == nil && taken(portOf(rec), l, nil) == "" {
+			ports = append(ports, datapath.Port{Number: rec.Number, Index: rec.Index, Name: rec.Name})
+		}
+	}
+	if len(ports) == 0 {
+		return
+	}
+	if a.loaded = d.Load(ports); len(a.loaded) > 0 {
+		a.ledger.stage(a.record())
+	}
+}
+
+// unload gives up what was loaded and did not come to be attached.
+func (a *aggregate) unload() {
+	if d, ok := a.dev.(loader); ok && len(a.loaded) > 0 {
+		d.Load(nil)
+	}
+	a.loaded = nil
+}
+
+// withLoaded adds to the record of a port the program that was loaded for it.
+func (a *aggregate) withLoaded(rec *state.Port) {
+	n, ok := a.loaded[rec.Number]
+	if ok && !slices.Contains(rec.Programs, n) {
+		rec.Programs = append(slices.Clone(rec.Programs), n)
+	}
+}
+
 // resumePorts attaches the ports that a predecessor had. On record are all of them at
-// any time: a kill in between forgets none.
+// any time: a kill in between forgets none. What has come of it is staged.
 func (a *aggregate) resumePorts() {
 	for len(a.untried) > 0 {
 		rec := a.untried[0]
@@ -94,8 +128,9 @@ func (a *aggregate) resumePorts() {
 		a.system = ether.Addr{}
 		a.step(lacp.Configure{Config: a.config()})
 	}
+	a.unload()
 	a.recall()
 	a.resuming = false
 	a.program()
-	a.ledger.note(a.record()) // without the programs that were replaced
+	a.ledger.stage(a.record())
 }

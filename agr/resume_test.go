@@ -100,7 +100,7 @@ func TestResumeUnhooks(t *testing.T) {
 		},
 		"not resumed": {
 			func(w *world) { w.failNext(4) }, // its connection, behind the device and the two of re0
-			func(w *world) { w.must(w.SetPort("agr0", "re1", ctl.RemovePort)) }, []uint32{12, 12},
+			func(w *world) { w.must(w.SetPort("agr0", "re1", ctl.RemovePort)) }, []uint32{12},
 		},
 		"not ours any more": {
 			func(w *world) { w.fake.notOurs["agr0"] = true }, func(*world) {}, []uint32{12},

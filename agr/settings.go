@@ -94,7 +94,7 @@ func (a *aggregate) restore(p *port) error {
 	if err != nil {
 		return err
 	}
-	errs := []error{a.restoreShield(p, l), a.os.Unhook(p.index, p.programs), a.dropGroups(p, p.groups)}
+	errs := []error{a.restoreShield(p, l), a.unhook(p), a.dropGroups(p, p.groups)}
 	if l.MTU != p.undo.MTU {
 		errs = append(errs, a.os.SetMTU(p.index, p.undo.MTU))
 	}
@@ -106,6 +106,16 @@ func (a *aggregate) restore(p *port) error {
 	}
 	errs = append(errs, a.restoreUp(p, l))
 	return errors.Join(errs...)
+}
+
+// unhook takes away what may be at a port's ingress, and forgets it: a port that is
+// tried again and again has each time another program.
+func (a *aggregate) unhook(p *port) error {
+	err := a.os.Unhook(p.index, p.programs)
+	if err == nil {
+		p.programs = nil
+	}
+	return err
 }
 
 // restoreUp brings a port up that was taken down for a change of its address

@@ -138,11 +138,11 @@ func (m *Manager) view() (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	groups, err := m.os.Groups()
+	groups, static, err := m.os.Groups()
 	if err != nil {
 		return nil, err
 	}
-	v := &view{links: make(map[int]rtnl.Link, len(links)), addrs: make(map[int][]rtnl.Addr), groups: groups}
+	v := &view{links: make(map[int]rtnl.Link, len(links)), addrs: make(map[int][]rtnl.Addr), groups: groups, static: static}
 	for _, l := range links {
 		v.links[l.Index] = l
 	}

@@ -147,25 +147,20 @@ func List(ifindex int) ([]Attached, error) {
 	return append(list, filters...), nil
 }
 
-// Find tells which of some programs are at the hooks of an interface where the kernel
-// does not tell their names to everybody, which are the TCX ones. It asks less than
-// List. A kernel without that kind has none there, nor has an interface that does not
-// exist.
-func Find(ifindex int, ids ...ebpf.ProgramID) (there []ebpf.ProgramID, err error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	list, _, err := queryTCX(ifindex)
-	for _, e := range list {
-		if slices.Contains(ids, e.ID) {
-			there = append(there, e.ID)
-		}
-	}
+// IDs tells which programs are at the hooks of an interface where the kernel does not
+// tell their names to everybody, which are the TCX ones. It asks the kernel for nothing
+// else, and opens no program, so it costs much less than List. A kernel without that
+// kind has none there, nor has an interface that does not exist.
+func IDs(ifindex int) (there []ebpf.ProgramID, err error) {
+	list, _, err := readTCX(ifindex)
 	if errors.Is(err, ErrNotSupported) || errors.Is(err, unix.ENODEV) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("find programs at interface %d: %w", ifindex, err)
+		return nil, fmt.Errorf("list the programs of interface %d: %w", ifindex, err)
+	}
+	for _, e := range list {
+		there = append(there, e.ID)
 	}
 	return there, nil
 }

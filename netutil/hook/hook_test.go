@@ -2,6 +2,7 @@ package hook_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -47,29 +48,22 @@ func TestAnyKind(t *testing.T) {
 	w.holds("tcx agr_in")
 }
 
-// TestFind: a program is found by its number where names may be unreadable, and nothing
-// else is.
-func TestFind(t *testing.T) {
+// TestIDs: what is at the hook that is not told the names of to everybody is known by
+// its number; what is nowhere, or at the other hook, is not.
+func TestIDs(t *testing.T) {
 	nettest.Require(t, nettest.TCX)
 	w := newWire(t)
 	ours, others := passing(t, "agr_in", next), passing(t, "theirs", next)
 	w.attach(ours, hook.Options{})
 	w.attachForeign(others)
-	id := idOf(t, ours)
-	find := func(index int, ids ...ebpf.ProgramID) (there []ebpf.ProgramID) {
-		t.Helper()
+	w.attach(passing(t, "filter", next), hook.Options{Kind: hook.Clsact})
+	for index, want := range map[int][]ebpf.ProgramID{w.index: {idOf(t, ours), idOf(t, others)}, 1 << 30: nil} {
+		var got []ebpf.ProgramID
 		var err error
-		w.b.Do(func() { there, err = hook.Find(index, ids...) })
-		if err != nil {
-			t.Error(err)
+		w.b.Do(func() { got, err = hook.IDs(index) })
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v, %v; want %v", got, err, want)
 		}
-		return there
-	}
-	if got := find(w.index, id, 1); len(got) != 1 || got[0] != id {
-		t.Errorf("%v, want %d", got, id)
-	}
-	if got := append(append(find(w.index), find(w.index, 1)...), find(1<<30, id)...); len(got) != 0 {
-		t.Errorf("%v, want none", got)
 	}
 }
 

@@ -23,9 +23,19 @@ type entry struct {
 }
 
 // queryTCX reads the list, and the revision that says whether it has changed
-// since. It is how the kernel is asked whether it has tcx at all: one without
-// does not know the attach type (EINVAL).
+// since.
 func queryTCX(ifindex int) (entries []entry, revision uint64, err error) {
+	entries, revision, err = readTCX(ifindex)
+	for i := range entries {
+		describe(&entries[i].Attached)
+	}
+	return entries, revision, err
+}
+
+// readTCX is queryTCX without a look at the programs themselves. It is how the kernel
+// is asked whether it has tcx at all: one without does not know the attach type
+// (EINVAL).
+func readTCX(ifindex int) (entries []entry, revision uint64, err error) {
 	if ifindex <= 0 {
 		return nil, 0, unix.ENODEV
 	}
@@ -47,7 +57,6 @@ func queryTCX(ifindex int) (entries []entry, revision uint64, err error) {
 	for _, p := range result.Programs {
 		e := entry{Attached: Attached{Kind: TCX, ID: p.ID}}
 		e.link, _ = p.LinkID()
-		describe(&e.Attached)
 		entries = append(entries, e)
 	}
 	return entries, result.Revision, nil

@@ -15,18 +15,20 @@ import (
 // is no netlink request for them.
 //
 // It looks into the network namespace of the calling thread, not of any Conn.
-func Multicast() (map[int][]ether.Addr, error) { return readDevMcast(false) }
+func Multicast() (map[int][]ether.Addr, error) {
+	all, _, err := MulticastByKind()
+	return all, err
+}
 
-// StaticMulticast lists those of them that were asked for without a socket, as by
-// `ip maddr add`. An interface has each of those once, whoever asked for it.
-func StaticMulticast() (map[int][]ether.Addr, error) { return readDevMcast(true) }
-
-func readDevMcast(static bool) (map[int][]ether.Addr, error) {
+// MulticastByKind is Multicast, and lists as well those of them that were asked for
+// without a socket, as by `ip maddr add`. An interface has each of those once, whoever
+// asked for it. Both are of one moment.
+func MulticastByKind() (all, static map[int][]ether.Addr, err error) {
 	b, err := os.ReadFile("/proc/thread-self/net/dev_mcast")
 	if err != nil {
-		return nil, fmt.Errorf("rtnl list groups: %w", err)
+		return nil, nil, fmt.Errorf("rtnl list groups: %w", err)
 	}
-	return parseDevMcast(b, static), nil
+	return parseDevMcast(b, false), parseDevMcast(b, true), nil
 }
 
 // parseDevMcast reads lines of index, name, users, global users and address.

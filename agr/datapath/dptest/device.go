@@ -50,6 +50,17 @@ type Device struct {
 	sent     map[uint16]int // calls of Sent
 	alive    int            // calls of Alive
 	program  uint32         // the last number of a program, 0: none is told
+	loaded   map[uint16]uint32
+	onAttach func(p datapath.Port, program uint32) error
+	prior    []uint32
+	sweeps   []Sweep
+}
+
+// Sweep is one call of Device.Sweep.
+type Sweep struct {
+	Keep     []int // ascending
+	Programs []uint32
+	Gone     bool
 }
 
 // TellPrograms makes AddPort tell the numbers of programs, those after last.
@@ -57,6 +68,73 @@ func (d *Device) TellPrograms(last uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.program = last
+}
+
+// OnAttach makes AddPort call then when it has told the number of a program, at the
+// moment at which a real one puts that at the port. It fails if then does.
+func (d *Device) OnAttach(then func(p datapath.Port, program uint32) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.onAttach = then
+}
+
+// Load tells the numbers that AddPort will tell next, if it tells any.
+func (d *Device) Load(ports []datapath.Port) map[uint16]uint32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.loaded = make(map[uint16]uint32)
+	for _, p := range ports {
+		if d.program > 0 {
+			d.program++
+			d.loaded[p.Number] = d.program
+		}
+	}
+	return maps.Clone(d.loaded)
+}
+
+// Loaded tells for how many ports Load has told a number that were not added since.
+func (d *Device) Loaded() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.loaded)
+}
+
+// SetPriors sets the programs that Priors tells.
+func (d *Device) SetPriors(programs ...uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.prior = programs
+}
+
+// Priors tells what SetPriors set or Swept left, and as its own the device alone.
+func (d *Device) Priors() (programs []uint32, own []int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.prior), []int{d.index}
+}
+
+// Sweep notes the call, and finds the even numbers still somewhere.
+func (d *Device) Sweep(keep map[int]bool, programs map[uint32]bool, gone bool) (still map[uint32]bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sweeps = append(d.sweeps, Sweep{slices.Sorted(maps.Keys(keep)), slices.Sorted(maps.Keys(programs)), gone})
+	still = maps.Clone(programs)
+	maps.DeleteFunc(still, func(program uint32, _ bool) bool { return program%2 == 1 })
+	return still, nil
+}
+
+// Sweeps lists the calls of Sweep.
+func (d *Device) Sweeps() []Sweep {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.sweeps)
+}
+
+// Swept leaves of what Priors tells what is still somewhere.
+func (d *Device) Swept(still map[uint32]bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.prior = slices.DeleteFunc(slices.Clone(d.prior), func(program uint32) bool { return !still[program] })
 }
 
 // New makes a device without carrier and without ports.
@@ -155,9 +233,18 @@ func (d *Device) AddPort(p datapath.Port) error {
 			return datapath.ErrPortNumber
 		}
 		if d.program > 0 && p.Note != nil {
-			d.program++
-			if err := p.Note(d.program); err != nil {
+			program, ok := d.loaded[p.Number]
+			if delete(d.loaded, p.Number); !ok {
+				d.program++
+				program = d.program
+			}
+			if err := p.Note(program); err != nil {
 				return err
+			}
+			if d.onAttach != nil {
+				if err := d.onAttach(p, program); err != nil {
+					return err
+				}
 			}
 		}
 		d.ports[p.Number] = p

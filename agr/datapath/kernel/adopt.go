@@ -1,20 +1,13 @@
 package kernel
 
 import (
-	"encoding/binary"
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 
-	"ifagr/netutil/ether"
 	"ifagr/netutil/hook"
-	"ifagr/netutil/pkt"
-	"ifagr/netutil/rtnl"
 )
 
 // priors are the programs of predecessors, as far as they are known by number.
@@ -166,117 +159,4 @@ func (d *Device) takeOver() error {
 	}
 	d.late, d.prior.out = false, nil
 	return nil
-}
-
-// Sweep takes the programs of this datapath away from every interface where they
-// have no business: those of this aggregate, but for its ports and the interfaces
-// that keep lists by index, and those of aggregates that have gone. A process
-// without CAP_SYS_ADMIN knows only those that its predecessors wrote down. What they
-// wrote is forgotten but for what is still somewhere.
-func (d *Device) Sweep(keep []int) error {
-	return d.sweepAll(keep, d.sweep)
-}
-
-// SweepOwn is Sweep for the programs that predecessors of this aggregate wrote down
-// only, and costs less where there are many interfaces.
-func (d *Device) SweepOwn(keep []int) error {
-	if len(d.prior.ids) == 0 {
-		return nil
-	}
-	return d.sweepAll(keep, func(l rtnl.Link, _ []rtnl.Link) error {
-		ids, err := hook.Find(l.Index, d.prior.ids...)
-		return errors.Join(err, d.removeStray(l, ids))
-	})
-}
-
-// sweepAll hands all interfaces that are swept to sweep, in a list of all that there
-// are.
-func (d *Device) sweepAll(keep []int, sweep func(l rtnl.Link, all []rtnl.Link) error) error {
-	all, err := d.links.Links()
-	if err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
-	own := []int{d.pair.inner.Index}
-	for _, p := range d.ports {
-		own = append(own, p.Index)
-	}
-	var errs []error
-	var still []ebpf.ProgramID
-	for _, l := range all {
-		switch {
-		case slices.Contains(own, l.Index):
-		case slices.Contains(keep, l.Index):
-			ids, err := hook.Find(l.Index, d.prior.ids...)
-			still, errs = append(still, ids...), append(errs, err)
-		default:
-			errs = append(errs, sweep(l, all))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
-	if !d.late {
-		d.prior.ids = still
-		d.note()
-	}
-	return nil
-}
-
-// sweep takes what is stray away from one interface.
-func (d *Device) sweep(l rtnl.Link, all []rtnl.Link) error {
-	there, err := d.priorsAt(l.Index, agrProgAgrIn)
-	if errors.Is(err, unix.ENODEV) {
-		return nil
-	}
-	var ids []ebpf.ProgramID
-	for _, a := range there {
-		if slices.Contains(d.prior.ids, a.ID) || d.isStray(a, all) {
-			ids = append(ids, a.ID)
-		}
-	}
-	return errors.Join(err, d.removeStray(l, ids))
-}
-
-// removeStray takes programs away from an interface, and what a port's brings along.
-func (d *Device) removeStray(l rtnl.Link, ids []ebpf.ProgramID) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	d.log.Info("stray programs removed", "device", d.name, "from", l.Name, "programs", ids)
-	return errors.Join(hook.Detach(l.Index, "", ids...), pkt.RemoveStatic(l.Index, ether.SlowProtocols))
-}
-
-// isStray tells whose program of that name it is by the inner end that its maps
-// name: ours, or one that has gone.
-func (d *Device) isStray(a hook.Attached, all []rtnl.Link) bool {
-	inner, err := innerOf(a.Maps)
-	if err != nil {
-		return false // another's
-	}
-	return inner == d.pair.inner.Index || !slices.ContainsFunc(all, func(l rtnl.Link) bool {
-		return l.Index == inner && strings.HasSuffix(l.Name, innerSuffix)
-	})
-}
-
-// innerOf reads the index of the inner end in the maps of a program. In every
-// layout it is the second word of the configuration.
-func innerOf(ids []ebpf.MapID) (int, error) {
-	for _, id := range ids {
-		m, err := ebpf.NewMapFromID(id)
-		if err != nil {
-			return 0, fmt.Errorf("open map %d: %w", id, err)
-		}
-		info, err := m.Info()
-		var config []byte
-		if err == nil && info.Name == agrMapAgrConfig {
-			config, err = m.LookupBytes(uint32(0))
-		}
-		if err := errors.Join(err, m.Close()); err != nil {
-			return 0, fmt.Errorf("look at map %d: %w", id, err)
-		}
-		if len(config) >= 8 {
-			return int(binary.NativeEndian.Uint32(config[4:])), nil
-		}
-	}
-	return 0, errLayout
 }

@@ -113,10 +113,28 @@ func TestRestartWithFewerPorts(t *testing.T) {
 func (s *side) sweep(keep ...int) {
 	s.t.Helper()
 	s.Do(func() {
-		if err := s.dev.Sweep(keep); err != nil {
-			s.t.Error(err)
-		}
+		s.sweepFor(true, keep...)
 	})
+}
+
+// sweepFor does what a daemon with this one device does, and tells what is still
+// somewhere.
+func (s *side) sweepFor(gone bool, keep ...int) map[uint32]bool {
+	s.t.Helper()
+	programs, own := s.dev.Priors()
+	kept, numbers := make(map[int]bool), make(map[uint32]bool)
+	for _, index := range append(own, keep...) {
+		kept[index] = true
+	}
+	for _, program := range programs {
+		numbers[program] = true
+	}
+	still, err := s.dev.Sweep(kept, numbers, gone)
+	if err != nil {
+		s.t.Error(err)
+	}
+	s.dev.Swept(still)
+	return still
 }
 
 // TestSweep: programs of aggregates that have gone go as well, those of others in

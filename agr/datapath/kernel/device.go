@@ -48,7 +48,8 @@ type Device struct {
 	late bool
 
 	ports    map[uint16]*port
-	lastSlot uint16 // that was given to a port
+	loaded   map[uint16]*port // whose programs are ready, for AddPort
+	lastSlot uint16           // that was given to a port
 	holder   *holder
 	drops    atomic.Uint64 // of frames that the holder could not send
 }
@@ -62,7 +63,7 @@ type Device struct {
 // datapath.ErrNotOurs when an interface of the name of one of the pair's ends is
 // something else. After an error nothing has changed.
 func New(name string, mac ether.Addr, o Options) (*Device, error) {
-	d := &Device{log: o.Log, name: name, asked: o.Hook, ports: make(map[uint16]*port)}
+	d := &Device{log: o.Log, name: name, asked: o.Hook, ports: make(map[uint16]*port), loaded: make(map[uint16]*port)}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -183,6 +184,7 @@ func (d *Device) QueueEmpty(number uint16) {
 func (d *Device) Close(destroy bool) error {
 	d.endHold()
 	var errs []error
+	d.Load(nil)
 	if destroy {
 		for number := range d.ports {
 			errs = append(errs, d.RemovePort(number))

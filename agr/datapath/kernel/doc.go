@@ -76,7 +76,8 @@
 // act as they do until it has been told everything, and exchanges them with the
 // first Program. Which ones they are the alias of agrNp says, which has room for some
 // fifty, and for each port whoever was told by Port.Note and tells it again with
-// Port.Programs: the kernel gives no number twice.
+// Port.Programs: the kernel gives no number twice. Device.Load tells the numbers of many
+// ports before the first of them is added, so that they are written down together.
 //
 // A port that is moved to another network namespace, or that is removed, may keep
 // its program for a while: without its entry in the maps that does nothing.

@@ -21,6 +21,7 @@ var errNoSlot = errors.New("more than 255 ports")
 type port struct {
 	datapath.Port
 	slot   uint16
+	kept   bool // a predecessor had it in that slot
 	prog   *ebpf.Program
 	id     ebpf.ProgramID
 	looked uint64 // when QueueEmpty was last called, 0: never
@@ -36,7 +37,7 @@ func (d *Device) AddPort(p datapath.Port) error {
 	if d.ports[p.Number] != nil || p.Number == 0 {
 		return fmt.Errorf("add port %s: number %d: %w", p.Name, p.Number, datapath.ErrPortNumber)
 	}
-	n := &port{Port: p}
+	n := d.takeLoaded(p)
 	if err := d.addPort(n); err != nil {
 		return fmt.Errorf("add port %s: %w", p.Name, err)
 	}
@@ -46,27 +47,89 @@ func (d *Device) AddPort(p datapath.Port) error {
 }
 
 func (d *Device) addPort(p *port) error {
-	kept, err := d.takeSlot(p)
-	if err != nil {
+	if p.prog == nil {
+		if err := d.load(p); err != nil {
+			return err
+		}
+	}
+	if err := d.settle(p); err != nil {
+		return errors.Join(err, d.unload(p))
+	}
+	d.listen(p)
+	return nil
+}
+
+// Load loads the programs of ports that are about to be added, all at once, and tells
+// their numbers by those of the ports: whoever writes them down needs to do so once. A
+// port of which it tells none is loaded by AddPort, which says why that fails. What was
+// loaded before and was not added is given up.
+func (d *Device) Load(ports []datapath.Port) (programs map[uint16]uint32) {
+	for _, p := range d.loaded {
+		d.drop(p)
+	}
+	programs = make(map[uint16]uint32)
+	for _, p := range ports {
+		if d.ports[p.Number] != nil || d.loaded[p.Number] != nil || p.Number == 0 {
+			continue
+		}
+		n := &port{Port: p}
+		if err := d.load(n); err != nil {
+			d.log.Debug("program not loaded yet", "device", d.name, "port", p.Name, "err", err)
+			continue
+		}
+		d.loaded[p.Number] = n
+		programs[p.Number] = uint32(n.id)
+	}
+	return programs
+}
+
+// takeLoaded is the port as Load has left it; without a program if it has not, or for
+// another interface.
+func (d *Device) takeLoaded(p datapath.Port) *port {
+	n := d.loaded[p.Number]
+	switch {
+	case n == nil:
+		return &port{Port: p}
+	case n.Index != p.Index:
+		d.drop(n)
+		return &port{Port: p}
+	}
+	delete(d.loaded, p.Number)
+	n.Port = p
+	return n
+}
+
+// drop gives up what was loaded for a port.
+func (d *Device) drop(p *port) {
+	delete(d.loaded, p.Number)
+	if err := d.unload(p); err != nil {
+		d.log.Warn("program not closed", "device", d.name, "port", p.Name, "err", err)
+	}
+}
+
+// load gives a port a slot and its program, which is nowhere yet. After an error it has
+// neither.
+func (d *Device) load(p *port) (err error) {
+	if p.kept, err = d.takeSlot(p); err != nil {
 		return err
 	}
-	if p.prog, err = d.tables.loadIn(place{ifindex: p.Index, slot: p.slot}); err == nil {
-		p.id = idOf(p.prog)
-		err = d.settle(p)
+	if p.prog, err = d.tables.loadIn(place{ifindex: p.Index, slot: p.slot}); err != nil {
+		p.prog = nil
+		return errors.Join(err, d.unload(p))
 	}
-	if err == nil {
-		d.listen(p)
-	}
-	if err == nil {
-		return nil
-	}
-	if p.prog != nil {
-		err = errors.Join(err, p.prog.Close())
-	}
-	if !kept {
+	p.id = idOf(p.prog)
+	return nil
+}
+
+// unload undoes load. A slot that a predecessor's port had stays that port's.
+func (d *Device) unload(p *port) error {
+	if !p.kept {
 		d.tables.ports[p.slot].state.Store(0)
 	}
-	return err
+	if p.prog == nil {
+		return nil
+	}
+	return p.prog.Close()
 }
 
 // takeSlot finds the port's place in the maps: the one that it had, or a free

@@ -47,8 +47,10 @@ func (d *Device) Program(p datapath.Program) error {
 // whose port does not distribute has none.
 func (d *Device) compile(p datapath.Program) (*wanted, error) {
 	w := &wanted{hash: p.Hash, idle: p.Idle, hold: p.Hold, settle: p.Settle}
-	for number, port := range d.ports {
-		w.states[port.slot] = portState{uint32(port.Index), number, agrPortFlagsPORT_ATTACHED}
+	for _, ports := range []map[uint16]*port{d.loaded, d.ports} { // the former keep their slots
+		for number, port := range ports {
+			w.states[port.slot] = portState{uint32(port.Index), number, agrPortFlagsPORT_ATTACHED}
+		}
 	}
 	var ring []uint16
 	for _, s := range p.Ports {
