@@ -28,7 +28,12 @@ type far struct {
 	distributes func() error
 	// changes is what has changed of its states, in its own words, so far.
 	changes func() string
+	// stalled is for how long it has done nothing at most, where it says so.
+	stalled func() time.Duration
 }
+
+// noticeable is for how long a partner must have done nothing to lose frames.
+const noticeable = 100 * time.Millisecond
 
 // A daemon that is stopped or killed loses no frame and no partner: the kernel
 // answers for it. The partner sees nothing of it.
@@ -39,8 +44,18 @@ func TestKeepalive(t *testing.T) {
 		for _, sig := range []unix.Signal{unix.SIGSTOP, unix.SIGKILL} {
 			t.Run(name+"/"+unix.SignalName(sig), func(t *testing.T) {
 				t.Parallel()
-				a, partner := beside(t)
-				testKeepalive(t, a, partner, sig)
+				for try := 1; ; try++ {
+					a, partner := beside(t)
+					wrong := testKeepalive(t, a, partner, sig)
+					stalled := partner.stalled()
+					if wrong == nil || try == 3 || stalled < noticeable {
+						for _, err := range wrong {
+							t.Error(err)
+						}
+						return
+					}
+					t.Logf("again, for the partner says that it was kept from its work for %v: %v", stalled, wrong)
+				}
 			})
 		}
 	}
@@ -53,6 +68,7 @@ func keptBySwitch(t *testing.T) (*host, far) {
 	a.fast0("192.0.2.1")
 	partner := far{
 		ns:          sw.ns,
+		stalled:     sw.Stalled,
 		ports:       []string{"q0", "q1"},
 		distributes: func() error { return switchDistributes(sw, "q0", "q1") },
 		changes: func() string {
@@ -84,6 +100,7 @@ func besideOurs(t *testing.T) (*host, far) {
 	b.fast0("192.0.2.2")
 	partner := far{
 		ns:          b.NS,
+		stalled:     func() time.Duration { return 0 },
 		ports:       []string{"re0", "re1"},
 		distributes: func() error { return b.distributes("re0", "re1") },
 		changes: func() string {
@@ -97,7 +114,13 @@ func besideOurs(t *testing.T) (*host, far) {
 	return a, partner
 }
 
-func testKeepalive(t *testing.T, a *host, partner far, sig unix.Signal) {
+// testKeepalive returns what went wrong.
+func testKeepalive(t *testing.T, a *host, partner far, sig unix.Signal) (wrong []error) {
+	unless := func(ok bool, format string, args ...any) {
+		if !ok {
+			wrong = append(wrong, fmt.Errorf(format, args...))
+		}
+	}
 	nettest.Eventually(t, 2*settle, func() error {
 		return errors.Join(a.distributes("re0", "re1"), partner.distributes(), a.covered("re0", "re1"))
 	})
@@ -109,30 +132,25 @@ func testKeepalive(t *testing.T, a *host, partner far, sig unix.Signal) {
 	before := partner.changes()
 	a.signalDaemon(sig)
 	waitLong(t, there, stopped)
-	if diff := cmp.Diff(before, partner.changes()); diff != "" {
-		t.Errorf("the partner has noticed: -before +after\n%s", diff)
-	}
+	diff := cmp.Diff(before, partner.changes())
+	unless(diff == "", "the partner has noticed: -before +after\n%s", diff)
 	if sig == unix.SIGSTOP {
 		a.signalDaemon(unix.SIGCONT)
 		waitReceived(t, there, there.Received()+2000)
-		if diff := cmp.Diff(before, partner.changes()); diff != "" {
-			t.Errorf("the partner has noticed the end: -before +after\n%s", diff)
-		}
-		if err := errors.Join(a.distributes("re0", "re1"), a.answered("re0", "re1")); err != nil {
-			t.Error(err)
-		}
+		diff := cmp.Diff(before, partner.changes())
+		unless(diff == "", "the partner has noticed the end: -before +after\n%s", diff)
+		err := errors.Join(a.distributes("re0", "re1"), a.answered("re0", "re1"))
+		unless(err == nil, "%w", err)
 	}
-	if err := partner.distributes(); err != nil {
-		t.Error(err)
-	}
+	err := partner.distributes()
+	unless(err == nil, "%w", err)
 	sent, received := there.Stop(), back.Stop()
 	t.Logf("there: %v; back: %v", sent, received)
-	if n := unseen(sent, reached()); n != 0 {
-		t.Errorf("%d datagrams did not reach the partner", n)
-	}
-	if received.Lost != 0 || sent.Reordered+received.Reordered != 0 || sent.Duplicated+received.Duplicated != 0 {
-		t.Error("lost, reordered or duplicated")
-	}
+	n := unseen(sent, reached())
+	unless(n == 0, "%d datagrams did not reach the partner", n)
+	unless(received.Lost == 0 && sent.Reordered+received.Reordered == 0 && sent.Duplicated+received.Duplicated == 0,
+		"lost, reordered or duplicated")
+	return wrong
 }
 
 // unseen counts the datagrams of a stream that were lost before they came to the

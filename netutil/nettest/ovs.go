@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -276,6 +278,23 @@ func (o *OpenVSwitch) Log() string {
 		return err.Error()
 	}
 	return string(b)
+}
+
+// pollInterval is what a switch logs that was kept from its work.
+var pollInterval = regexp.MustCompile(`Unreasonably long (\d+)ms poll interval`)
+
+// Stalled is for how long the switch has done nothing at most, by its own log: it has no
+// thread but one that moves frames and speaks LACP, and the kernel may keep that waiting.
+func (o *OpenVSwitch) Stalled() (longest time.Duration) {
+	o.t.Helper()
+	for _, m := range pollInterval.FindAllStringSubmatch(o.Log(), -1) {
+		ms, err := strconv.Atoi(m[1])
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		longest = max(longest, time.Duration(ms)*time.Millisecond)
+	}
+	return longest
 }
 
 // Stop ends the switch in order and waits for it. A switch that is only killed
